@@ -1,0 +1,1 @@
+"""Who makes it: the v3 protocol, its wire forms, the client and downloads."""

@@ -1,0 +1,234 @@
+"""The v3 API on the wire: pure functions between bytes and values, no network.
+
+Field names and types are those of the API page of ``wavespeed-ai/imagen4`` ("Submit Task & Query
+Result"). Whatever a server sends is data: a wrong shape becomes None or a :class:`WireError`,
+never another exception.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+PREFIX = "/api/v3"
+# Ids seen in the wild are 32 hex digits, the documentation shows "pred_abc123": opaque, but it
+# becomes part of an address and of a ledger row.
+PREDICTION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+MAX_ANSWER_BYTES = 2 * 1024 * 1024
+MAX_ERROR_CHARACTERS = 2_000
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+WAITING = frozenset({"created", "pending", "processing"})
+COMPLETED = "completed"
+# The API page documents `failed`; the official client also ends on the other ones.
+ENDED = frozenset({"failed", "cancelled", "canceled", "timeout", "deleted"})
+
+
+class WireError(ValueError):
+    """An answer that is not the v3 API's: no JSON, another shape, a field of the wrong type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The service's record of a submitted variant, as ``data`` of an answer shows it."""
+
+    id: str
+    model: str = ""
+    status: str
+    outputs: tuple[str, ...] = ()
+    has_nsfw_contents: tuple[bool | None, ...] = ()
+    """One for each output, in order; None where the service gave no true or false."""
+    created_at: str | None = None
+    """The service's own clock, RFC 3339 in UTC with milliseconds."""
+    error: str = ""
+    error_code: int | None = None
+    inference_ms: int | None = None
+    urls_get: str = ""
+
+    @property
+    def completed(self) -> bool:
+        """Whether the images are there."""
+        return self.status == COMPLETED
+
+    @property
+    def ended_badly(self) -> bool:
+        """Whether it will never have images."""
+        return self.status in ENDED
+
+    def nsfw(self, index: int) -> bool | None:
+        """The flag of output *index*; None when the service did not say."""
+        flags = self.has_nsfw_contents
+        return flags[index] if index < len(flags) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The envelope ``{"code", "message", "data"}`` of an HTTP answer."""
+
+    code: int
+    message: str
+    data: Mapping[str, Any] | None
+
+
+def submit_path(model: str) -> str:
+    """Path of the POST that submits to *model*; the slashes of the id stay slashes."""
+    return f"{PREFIX}/{quote(model, safe='/')}"
+
+
+def result_path(prediction_id: str) -> str:
+    """Path of the GET that tells the state of a prediction."""
+    return f"{PREFIX}/predictions/{quote(prediction_id, safe='')}/result"
+
+
+def encode(value: Mapping[str, object]) -> bytes:
+    """A request body: compact UTF-8 JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def decode(body: bytes) -> object:
+    """Read JSON from outside.
+
+    Raises WireError for more than 2 MiB, bad UTF-8, NaN and infinities, and nesting or numbers too
+    large to hold. Lone surrogates come back as U+FFFD, so that the text can be written again.
+    """
+    if len(body) > MAX_ANSWER_BYTES:
+        raise WireError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+    try:
+        text = body.decode("utf-8")
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise WireError(f"not JSON: {type(error).__name__}") from None
+    if "\\ud" in text or "\\uD" in text:
+        return _without_surrogates(value)
+    return value
+
+
+def read_answer(status: int, body: bytes) -> Answer:
+    """Read the envelope of an answer with HTTP *status*.
+
+    A body without its own ``code`` takes the HTTP status. Raises WireError when the body is not a
+    JSON object, as a gateway's error page is not.
+    """
+    value = decode(body)
+    if not isinstance(value, dict):
+        raise WireError("expected a JSON object")
+    code = value.get("code")
+    data = value.get("data")
+    return Answer(
+        code=code if isinstance(code, int) and not isinstance(code, bool) else status,
+        message=_message(value),
+        data=data if isinstance(data, dict) else None,
+    )
+
+
+def read_prediction(data: Mapping[str, Any] | None) -> Prediction:
+    """Read ``data`` of a submit or result answer.
+
+    Raises WireError when it has no usable id or status.
+    """
+    if data is None:
+        raise WireError("the answer has no data")
+    prediction_id, status = data.get("id"), data.get("status")
+    if not isinstance(prediction_id, str) or not PREDICTION_ID.fullmatch(prediction_id):
+        raise WireError("the answer has no usable prediction id")
+    if not isinstance(status, str) or not status:
+        raise WireError("the answer has no status")
+    urls = data.get("urls")
+    return Prediction(
+        id=prediction_id,
+        model=_text(data.get("model")),
+        status=status.lower(),
+        outputs=_outputs(data.get("outputs")),
+        has_nsfw_contents=_flags(data.get("has_nsfw_contents")),
+        created_at=read_time(data.get("created_at")),
+        error=_text(data.get("error"))[:MAX_ERROR_CHARACTERS],
+        error_code=_whole(data.get("code")),
+        inference_ms=_inference_ms(data),
+        urls_get=_text(urls.get("get")) if isinstance(urls, dict) else "",
+    )
+
+
+def read_time(value: object) -> str | None:
+    """An ISO time of any precision as RFC 3339 in UTC with milliseconds; None when it is not one.
+
+    The API sends milliseconds on submits and nanoseconds (nine digits) in histories.
+    """
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value.strip()))
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return format_time(moment)
+
+
+def format_time(moment: datetime) -> str:
+    """*moment* as ``2026-01-31T23:59:59.123Z``."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _outputs(value: object) -> tuple[str, ...]:
+    # Strings by the API page; other official clients also allow objects and a single string.
+    items = value if isinstance(value, list) else [value] if isinstance(value, str) else []
+    return tuple(_output_url(item) for item in items)
+
+
+def _output_url(item: object) -> str:
+    if isinstance(item, dict):
+        item = item.get("url")
+    return item if isinstance(item, str) else ""
+
+
+def _flags(value: object) -> tuple[bool | None, ...]:
+    items = value if isinstance(value, list) else []
+    return tuple(item if isinstance(item, bool) else None for item in items)
+
+
+def _inference_ms(data: Mapping[str, Any]) -> int | None:
+    timings = data.get("timings")
+    value = timings.get("inference") if isinstance(timings, dict) else None
+    # 0 stands in the submit answer for "not measured yet".
+    return _whole(value) or None
+
+
+def _message(value: Mapping[str, Any]) -> str:
+    """The first text that says why: clients have met all of these fields."""
+    for name in ("message", "error", "detail"):
+        found = value.get(name)
+        if isinstance(found, dict):
+            found = found.get("message")
+        if isinstance(found, str) and found:
+            return found[:MAX_ERROR_CHARACTERS]
+    return ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and math.isfinite(value):
+        value = round(value)
+    return value if isinstance(value, int) and abs(value) < 2**53 else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _without_surrogates(value: object) -> object:
+    if isinstance(value, str):
+        return _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_SURROGATE.sub("\ufffd", k): _without_surrogates(v) for k, v in value.items()}
+    return value

@@ -1,0 +1,109 @@
+"""The exceptions a caller may meet, and the exit code each of them stands for.
+
+::
+
+    BatchgenError          1  a bug, unless a class below says otherwise
+    ├── UsageError         2  an option, a path or the environment is wrong; nothing was sent
+    │   └── JobError       2  the job file is wrong; carries every problem with its place
+    ├── ServiceError       4  the service cannot be reached or is not the expected one
+    ├── AccountError       6  key, permission or balance refused
+    ├── StorageError       7  disk full, read-only, a failed write or fsync, a damaged ledger
+    └── LockedError        8  another run owns the dataset
+
+What happens to *one* variant (a rejected prompt, a lost answer) is a value, never an exception.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells the scheduler that started it."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    PARTIAL = 3
+    INCOMPLETE = 4
+    UNCERTAIN = 5
+    ACCOUNT = 6
+    STORAGE = 7
+    LOCKED = 8
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def word(self) -> str:
+        """The class of the code, as the summary and the last line name it."""
+        return "signal" if self in {self.INTERRUPTED, self.TERMINATED} else self.name.lower()
+
+
+class BatchgenError(Exception):
+    """Base of every error batchgen raises on purpose; its text is one plain sentence."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+
+class UsageError(BatchgenError):
+    """An option, a path or an environment variable cannot be used as given."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ServiceError(BatchgenError):
+    """The service cannot be reached, or what answers is not the v3 API."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class AccountError(BatchgenError):
+    """The service refuses the account: key, permission or balance."""
+
+    exit_code = ExitCode.ACCOUNT
+
+
+class StorageError(BatchgenError):
+    """The dataset folder cannot be written or its ledger cannot be trusted."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class LockedError(BatchgenError):
+    """Another run owns the dataset."""
+
+    exit_code = ExitCode.LOCKED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake in a job file or a prompt file.
+
+    ``line`` and ``column`` count from 1; ``source`` is the text of that line, for the caret.
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    source: str = ""
+
+    def __str__(self) -> str:
+        """``file:line:column: message``, then the line itself with a caret under the place."""
+        place = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        if not self.source:
+            return place
+        # A long line (a prompt of 2,000 characters) is shown around the place only.
+        start = max(0, self.column - 41)
+        shown = self.source[start : start + 80].replace("\t", " ")
+        return f"{place}\n    {shown}\n    {' ' * (self.column - 1 - start)}^"
+
+
+class JobError(UsageError):
+    """The job file is wrong. ``problems`` holds all that was found, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Keep the problems in reading order and say them one after the other."""
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        super().__init__("\n".join(map(str, self.problems)))

@@ -1,0 +1,188 @@
+"""What models accept, cost and return.
+
+Facts of ``wavespeed-ai/imagen4`` come from its API page (parameters, ranges, default ratio), the
+price from the service's catalog, pixel sizes from Google's page of Imagen 4 at 1K. A model that is
+not listed here passes through unchecked: its parameters are sent as they are written.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from batchgen.job.wording import describe, did_you_mean
+
+DEFAULT_MODEL = "wavespeed-ai/imagen4"
+
+# The id becomes part of an address, so it may not contain "?", "#", ".." or an upper-case letter.
+MODEL_ID = re.compile(
+    r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*(/[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*){1,4}"
+)
+# First segments that are other endpoints of the v3 API, not models.
+RESERVED_OWNERS = frozenset(
+    {"account", "balance", "billings", "media", "model", "models", "predictions", "user", "webhook"}
+)
+
+Scalar = str | int | float | bool | None
+Kind = Literal["text", "integer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a model: what it accepts and what the service assumes when it is not set."""
+
+    name: str
+    kind: Kind
+    description: str
+    required: bool = False
+    default: str | int | None = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def refuse(self, value: object) -> str | None:
+        """Say what was expected and what was got, or None when *value* is fine."""
+        if self.kind == "integer":
+            # bool is an int to Python, but `true` is not a number to whoever wrote the job.
+            if isinstance(value, int) and not isinstance(value, bool) and self._in_range(value):
+                return None
+            return f"expected {self.expected}, got {describe(value)}"
+        if not isinstance(value, str):
+            hint = "; put it in quotes" if isinstance(value, int | float | bool) else ""
+            return f"expected {self.expected}, got {describe(value)}{hint}"
+        if self.required and not value.strip():
+            return "expected a text that is not empty"
+        if self.choices and value not in self.choices:
+            near = did_you_mean(value, self.choices)
+            return f"expected {self.expected}, got {describe(value)}{near}"
+        return None
+
+    @property
+    def expected(self) -> str:
+        """The accepted values in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        if self.kind == "integer":
+            return f"a whole number from {self.minimum} to {self.maximum}"
+        return "a text"
+
+    def _in_range(self, value: int) -> bool:
+        low_enough = self.maximum is None or value <= self.maximum
+        return low_enough and (self.minimum is None or value >= self.minimum)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model of the service. ``parameters`` is empty when nothing is known about it."""
+
+    id: str
+    parameters: tuple[Parameter, ...] = ()
+    price_micros: int | None = None
+    """Price of one image in millionths of a US dollar; None when unknown."""
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
+    """Pixels (width, height) of an image for each aspect ratio; empty when unknown."""
+
+    @property
+    def documented(self) -> bool:
+        """Whether the parameters are known and checked."""
+        return bool(self.parameters)
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The parameter called *name*, if the model documents it."""
+        return next((p for p in self.parameters if p.name == name), None)
+
+    def default(self, name: str) -> Scalar:
+        """What the service assumes for a parameter that is not set; None when unknown."""
+        parameter = self.parameter(name)
+        return parameter.default if parameter else None
+
+    def takes_seed(self) -> bool:
+        """Whether a seed may be added to a request that names none."""
+        return self.parameter("seed") is not None
+
+    def images(self, request: Mapping[str, object]) -> int:
+        """How many images one prediction of *request* is asked to make."""
+        count = request.get("num_images", 1)
+        return count if isinstance(count, int) and not isinstance(count, bool) and count > 0 else 1
+
+    def size(self, request: Mapping[str, object]) -> tuple[int, int] | None:
+        """Pixels (width, height) of each image of *request*, as documented; None when unknown."""
+        ratio = request.get("aspect_ratio", self.default("aspect_ratio"))
+        return self.sizes.get(str(ratio))
+
+    def cost_micros(self, request: Mapping[str, object]) -> int | None:
+        """Price of *request* in millionths of a US dollar: billed per image; None when unknown."""
+        return None if self.price_micros is None else self.price_micros * self.images(request)
+
+
+def _imagen4() -> Model:
+    sizes = {
+        "1:1": (1024, 1024),
+        "16:9": (1408, 768),
+        "9:16": (768, 1408),
+        "3:4": (896, 1280),
+        "4:3": (1280, 896),
+    }
+    return Model(
+        id="wavespeed-ai/imagen4",
+        price_micros=40_000,
+        sizes=MappingProxyType(sizes),
+        parameters=(
+            Parameter(
+                name="prompt",
+                kind="text",
+                required=True,
+                description="The text prompt describing what you want to see.",
+            ),
+            Parameter(
+                name="negative_prompt",
+                kind="text",
+                description="What to discourage in the images.",
+            ),
+            Parameter(
+                name="aspect_ratio",
+                kind="text",
+                default="1:1",
+                choices=tuple(sizes),
+                description="Width to height of the image.",
+            ),
+            Parameter(
+                name="num_images",
+                kind="integer",
+                default=1,
+                minimum=1,
+                maximum=4,
+                description="How many images one prediction makes.",
+            ),
+            Parameter(
+                name="seed",
+                kind="integer",
+                minimum=-1,
+                maximum=2_147_483_647,
+                description="The random seed; -1 asks for a random one.",
+            ),
+        ),
+    )
+
+
+MODELS: Mapping[str, Model] = MappingProxyType({m.id: m for m in (_imagen4(),)})
+
+
+def find_model(model_id: str) -> Model:
+    """The model called *model_id*; one that is not listed comes back without parameters."""
+    return MODELS.get(model_id) or Model(id=model_id)
+
+
+def refuse_model_id(model_id: str) -> str | None:
+    """Say why *model_id* cannot name a model, or None when it can."""
+    if not MODEL_ID.fullmatch(model_id) or len(model_id) > 200:
+        return (
+            "expected a model id such as wavespeed-ai/imagen4 (lower-case letters, digits, "
+            f"'-', '_', '.' and '/'), got {describe(model_id)}"
+        )
+    if model_id.partition("/")[0] in RESERVED_OWNERS:
+        return (
+            f"expected a model id, got {describe(model_id)}, which is another endpoint of the API"
+        )
+    return None
