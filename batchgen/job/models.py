@@ -24,7 +24,6 @@ RESERVED_OWNERS = frozenset(
     {"account", "balance", "billings", "media", "model", "models", "predictions", "user", "webhook"}
 )
 
-Scalar = str | int | float | bool | None
 Kind = Literal["text", "integer"]
 
 
@@ -54,7 +53,8 @@ class Parameter:
         if self.required and not value.strip():
             return "expected a text that is not empty"
         if self.choices and value not in self.choices:
-            near = did_you_mean(value, self.choices)
+            # 16x9 and 16/9 are near 16:9; 16:10 is near nothing worth suggesting.
+            near = did_you_mean(re.sub("[x/]", ":", value), self.choices, cutoff=0.8)
             return f"expected {self.expected}, got {describe(value)}{near}"
         return None
 
@@ -92,7 +92,7 @@ class Model:
         """The parameter called *name*, if the model documents it."""
         return next((p for p in self.parameters if p.name == name), None)
 
-    def default(self, name: str) -> Scalar:
+    def default(self, name: str) -> str | int | None:
         """What the service assumes for a parameter that is not set; None when unknown."""
         parameter = self.parameter(name)
         return parameter.default if parameter else None

@@ -1,0 +1,235 @@
+"""A strict YAML reader that knows the place of everything it read.
+
+Plain YAML turns ``16:9`` into 969 and ``no`` into false, and a few hundred bytes of aliases into
+gigabytes. A job file is read by the YAML 1.2 core rules instead, from PyYAML's events: no aliases,
+merge keys, tags or duplicate keys, and caps on size, depth and numbers.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import yaml
+
+from batchgen.errors import JobError, Problem
+from batchgen.job.files import Place, decode_text, read_regular_file
+
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 50
+MAX_DIGITS = 19  # 2**63 has 19; a number of thousands of digits makes int() raise
+
+
+class Mark(Protocol):
+    """What PyYAML and libyaml both tell of a place; from 0."""
+
+    line: int
+    column: int
+
+
+Keys = tuple[str | int, ...]
+"""The way to a value: mapping keys and list indexes from the top, ``("prompts", 0, "text")``."""
+
+_NULL = re.compile(r"null|Null|NULL|~|")
+_TRUE = re.compile(r"true|True|TRUE")
+_FALSE = re.compile(r"false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+# libyaml is ten times faster; the events are the same.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """The plain values of a YAML file, and where each of them stands."""
+
+    file: str
+    value: object
+    lines: tuple[str, ...]
+    values: dict[Keys, tuple[int, int]] = field(repr=False)
+    keys: dict[Keys, tuple[int, int]] = field(repr=False)
+
+    def place(self, path: Keys, *, of_key: bool = False) -> Place:
+        """Where the value at *path* (or its key) stands; else the nearest thing above it."""
+        if of_key and path in self.keys:
+            return self._place(*self.keys[path])
+        while path and path not in self.values:
+            path = path[:-1]
+        return self._place(*self.values.get(path, (0, 0)))
+
+    def _place(self, line: int, column: int) -> Place:
+        source = self.lines[line] if line < len(self.lines) else ""
+        return Place(file=self.file, line=line + 1, column=column + 1, source=source)
+
+
+def read_document(path: Path) -> Document:
+    """Read the YAML file at *path*.
+
+    Raises JobError with every problem found, UsageError when there is no such regular file.
+    """
+    raw = read_regular_file(path, max_bytes=MAX_BYTES, what="a job file")
+    return parse_document(decode_text(raw, file=str(path)), file=str(path))
+
+
+def parse_document(text: str, *, file: str) -> Document:
+    """Parse the YAML *text* of *file*. Raises JobError with every problem found."""
+    reader = _Reader(file=file, lines=tuple(re.split(r"\r\n|\r|\n", text)))
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            reader.take(event)
+    except _TooDeepError as error:
+        reader.refuse(error.mark, f"expected at most {MAX_DEPTH} levels of nesting")
+    except yaml.MarkedYAMLError as error:
+        reader.refuse(error.problem_mark or error.context_mark, _syntax_message(error))
+    except yaml.YAMLError as error:  # a character YAML forbids; it has no line of its own
+        at = getattr(error, "position", 0)
+        before = text[:at] if isinstance(at, int) else ""
+        mark = yaml.Mark(file, 0, before.count("\n"), len(before.rpartition("\n")[2]), None, 0)
+        reader.refuse(mark, "expected text, got a control character that YAML does not allow")
+    if reader.problems:
+        raise JobError(reader.problems)
+    return Document(
+        file=file,
+        value=reader.root,
+        lines=reader.lines,
+        values=reader.values,
+        keys=reader.keys,
+    )
+
+
+class _TooDeepError(Exception):
+    """Stops the parser at a mark; everything below would be nonsense anyway."""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__()
+        self.mark = mark
+
+
+@dataclass(kw_only=True)
+class _Reader:
+    """Builds values from events with a stack of its own, so depth cannot exhaust Python's."""
+
+    file: str
+    lines: tuple[str, ...]
+    root: object = None
+    documents: int = 0
+    values: dict[Keys, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Keys, tuple[int, int]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stack: list[tuple[dict[str, object] | list[object], Keys]] = field(default_factory=list)
+    pending_key: list[str | None] = field(default_factory=list)
+
+    def refuse(self, mark: Mark | None, message: str) -> None:
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        source = self.lines[line] if line < len(self.lines) else ""
+        problem = Problem(
+            file=self.file, line=line + 1, column=column + 1, message=message, source=source
+        )
+        self.problems.append(problem)
+
+    def take(self, event: yaml.Event) -> None:
+        mark: Mark = event.start_mark  # type: ignore[assignment]  # the stubs allow None
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents == 2:
+                self.refuse(mark, "expected one YAML document, got a second one after '---'")
+        elif isinstance(event, yaml.AliasEvent):
+            self.refuse(mark, "aliases are not supported; a text that starts with * needs quotes")
+            self._put(None, mark)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self.stack.pop()
+            self.pending_key.pop()
+        elif isinstance(event, yaml.NodeEvent):
+            self._node(event, mark)
+
+    def _node(self, event: yaml.NodeEvent, mark: Mark) -> None:
+        if event.anchor:
+            self.refuse(mark, "anchors are not supported; a text that starts with & needs quotes")
+        if getattr(event, "tag", None):
+            self.refuse(mark, "tags are not supported; a text that starts with ! needs quotes")
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event, mark)
+            return
+        if len(self.stack) >= MAX_DEPTH:
+            raise _TooDeepError(mark)
+        new: dict[str, object] | list[object]
+        new = {} if isinstance(event, yaml.MappingStartEvent) else []
+        path = self._put(new, mark)
+        self.stack.append((new, path))
+        self.pending_key.append(None)
+
+    def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
+        if self._expects_key():
+            self._key(event.value, mark, plain=not event.style)
+        else:
+            value = event.value if event.style else self._plain(event.value, mark)
+            self._put(value, mark)
+
+    def _plain(self, text: str, mark: Mark) -> object:
+        if len(text.lstrip("+-")) > MAX_DIGITS and _INT.fullmatch(text):
+            self.refuse(mark, f"expected a number of at most {MAX_DIGITS} digits, or quotes around")
+            return None
+        return resolve(text)
+
+    def _expects_key(self) -> bool:
+        return (
+            bool(self.stack)
+            and isinstance(self.stack[-1][0], dict)
+            and self.pending_key[-1] is None
+        )
+
+    def _key(self, key: str, mark: Mark, *, plain: bool) -> None:
+        container, path = self.stack[-1]
+        if plain and key == "<<":
+            self.refuse(mark, "merge keys are not supported; write the keys out")
+        elif key in container:
+            first = self.keys[(*path, key)][0] + 1
+            self.refuse(mark, f"key {key!r} was given before, on line {first}")
+        self.pending_key[-1] = key
+        self.keys[(*path, key)] = (mark.line, mark.column)
+
+    def _put(self, value: object, mark: Mark) -> Keys:
+        if not self.stack:
+            if self.documents == 1:
+                self.root = value
+            self.values[()] = (mark.line, mark.column)
+            return ()
+        container, path = self.stack[-1]
+        if isinstance(container, list):
+            container.append(value)
+            path = (*path, len(container) - 1)
+        else:
+            key = self.pending_key[-1]
+            self.pending_key[-1] = None
+            if key is None:
+                self.refuse(mark, "expected a text as key, got a list or a mapping")
+                # Stands for the key, so that what follows is read as its value.
+                self.pending_key[-1] = ""
+                return path
+            container[key] = value
+            path = (*path, key)
+        self.values[path] = (mark.line, mark.column)
+        return path
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """Read an unquoted scalar by the YAML 1.2 core rules; ``16:9``, ``no``, dates stay text."""
+    for pattern, value in ((_NULL, None), (_TRUE, True), (_FALSE, False)):
+        if pattern.fullmatch(text):
+            return value
+    if _INT.fullmatch(text) and len(text.lstrip("+-")) <= MAX_DIGITS:
+        return int(text)
+    if _FLOAT.fullmatch(text) and len(text) <= 40:
+        return float(text)
+    return text
+
+
+def _syntax_message(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or "it cannot be read"
+    hint = ""
+    if "mapping values are not allowed" in problem:
+        hint = "; a text with ': ' in it needs quotes"
+    elif "cannot start any token" in problem or "expected" in problem:
+        hint = "; a text that starts with a special character needs quotes"
+    return f"expected valid YAML: {problem}{hint}"

@@ -1,0 +1,120 @@
+"""Mistakes in the shape of a job file in words: what was expected, what was got, and where."""
+
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from batchgen.errors import JobError, Problem
+from batchgen.job.document import Document, Keys
+from batchgen.job.shape import JobFile, Output, Poll, Run, Timeouts
+from batchgen.job.wording import describe, did_you_mean
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "": JobFile,
+    "run": Run,
+    "run.poll": Poll,
+    "run.timeouts": Timeouts,
+    "output": Output,
+}
+
+
+def check_shape(document: Document) -> tuple[JobFile, list[Problem]]:
+    """Check the shape of a whole document.
+
+    Returns the job file and its problems. When there are problems, what they are about has been
+    left out or replaced by a stand-in, so that the rest can still be checked in the same run.
+    Raises JobError when the document is no mapping at all.
+    """
+    if not isinstance(document.value, dict):
+        got = describe(document.value)
+        message = f"expected a mapping with the keys name and prompts, got {got}"
+        raise JobError([document.place(()).problem(message)])
+    try:
+        return JobFile.model_validate(document.value), []
+    except ValidationError as errors:
+        found = errors.errors(include_url=False)
+        sound = _without([e["loc"] for e in found], document.value)
+        return JobFile.model_validate(sound), [_explain(e, document) for e in found]
+
+
+def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> dict[str, object]:
+    bad_items = {loc[1] for loc in wrong if loc[0] == "prompts" and len(loc) > 1}
+    bad_keys = {loc[0] for loc in wrong if loc[0] != "prompts" or len(loc) == 1}
+    sound: dict[str, object] = {"name": "x", "prompts": ["x"]}
+    sound |= {key: item for key, item in value.items() if key not in bad_keys}
+    prompts = sound["prompts"]
+    if bad_items and isinstance(prompts, list):
+        sound["prompts"] = ["x" if i in bad_items else item for i, item in enumerate(prompts)]
+    return sound
+
+
+def _explain(error: ErrorDetails, document: Document) -> Problem:
+    path = _document_path(error["loc"], document)
+    if error["type"] == "extra_forbidden":
+        section = _SECTIONS.get(".".join(str(k) for k in path[:-1]))
+        near = did_you_mean(str(path[-1]), section.model_fields if section else ())
+        return document.place(path, of_key=True).problem(f"unknown key {path[-1]!r}{near}")
+    if error["type"] == "missing":
+        name = str(path[-1])
+        near = did_you_mean(name, error["input"]).replace("did you mean", "is it called")
+        return document.place(path[:-1]).problem(f"expected the key {name!r}, got none{near}")
+    return document.place(path).problem(f"expected {_expected(error)}, got {_got(error)}")
+
+
+def _document_path(loc: tuple[int | str, ...], document: Document) -> Keys:
+    """Pydantic's way to a value without the names of union branches in it."""
+    path: Keys = ()
+    for position, part in enumerate(loc):
+        last = position == len(loc) - 1
+        if (*path, part) in document.values or (last and not str(part).startswith("=")):
+            path = (*path, part)
+    return path
+
+
+def _got(error: ErrorDetails) -> str:
+    value = error["input"]
+    if error["type"] == "too_short" or value in ("", [], {}):
+        return "an empty one" if isinstance(value, list | dict | str) else describe(value)
+    hint = ""
+    if error["type"] == "string_type" and isinstance(value, int | float | bool):
+        hint = "; put it in quotes"
+    if error["type"] == "bool_type" and value in ("yes", "no", "on", "off"):
+        hint = "; write true or false"
+    if error["type"] == "literal_error" and isinstance(value, str):
+        hint = did_you_mean(value, ("wavespeed", "local"))
+    return describe(value) + hint
+
+
+def _expected(error: ErrorDetails) -> str:
+    context: dict[str, Any] = error.get("ctx", {})
+    fixed = {
+        "string_type": "a text",
+        "string_too_short": "a text",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "bool_type": "true or false",
+        "list_type": "a list",
+        "dict_type": "a mapping",
+        "model_type": "a mapping",
+        "too_short": "at least one",
+        "finite_number": "a finite number",
+    }
+    match error["type"]:
+        case known if known in fixed:
+            words = fixed[known]
+        case "literal_error":
+            words = str(context["expected"]).replace("'", "")
+        case "string_pattern_mismatch":
+            words = "lower-case letters, digits, '-', '_' and '.', starting with a letter or digit"
+        case "string_too_long":
+            words = f"at most {context['max_length']} characters"
+        case "greater_than_equal":
+            words = f"a number of at least {context['ge']:g}"
+        case "greater_than":
+            words = f"a number of more than {context['gt']:g}"
+        case "less_than_equal":
+            words = f"a number of at most {context['le']:g}"
+        case _:
+            words = f"something else ({error['msg'].lower()})"
+    return words

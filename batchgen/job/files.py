@@ -1,0 +1,68 @@
+"""Reading the files a job names: regular files only, capped, UTF-8, with the place of a mistake."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.errors import JobError, Problem, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A place in a job or prompt file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+    source: str = ""
+
+    def problem(self, message: str) -> Problem:
+        """The problem *message*, found here."""
+        return Problem(
+            file=self.file,
+            line=self.line,
+            column=self.column,
+            message=message,
+            source=self.source,
+        )
+
+
+def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
+    """The bytes of the regular file at *path*.
+
+    A device or a pipe could block or never end, so it is refused before it is read, as is a file
+    of more than *max_bytes*. Raises UsageError in these cases and when it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise UsageError(f"expected {what} at {path}, but there is no such file") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot read {what} at {path}: {_reason(error)}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UsageError(f"expected {what} at {path}, but that is not a regular file")
+        # The size is checked again while reading: the file may grow meanwhile.
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise UsageError(f"expected {what} of at most {max_bytes >> 20} MiB at {path}")
+    return data
+
+
+def decode_text(raw: bytes, *, file: str) -> str:
+    """UTF-8 text, with or without a byte order mark. Raises JobError at the first bad byte."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+        message = f"expected UTF-8 text, got the byte 0x{raw[error.start]:02x}; save it as UTF-8"
+        problem = Problem(file=file, line=line, column=column, message=message)
+        raise JobError([problem]) from None
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)

@@ -1,0 +1,154 @@
+"""The shape of a job file as pydantic models: what is allowed where, and its JSON Schema.
+
+The values of parameters are not checked here but against the model they are for. These classes
+stay inside the room; everything else works with :class:`batchgen.job.load.Job`.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+
+from batchgen.job.models import DEFAULT_MODEL
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, and a text is never taken for a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class PromptEntry(Section):
+    """One prompt with an id, a text, and any parameter of the model set for it alone."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="Names the prompt in the manifest and in file names."
+    )
+    text: str = Field(description="The text of the prompt.")
+
+
+class PromptFile(Section):
+    """Prompts from a file: .txt (a line each), .csv, .tsv or .jsonl (columns become fields)."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    file: str = Field(description="Path of the file, relative to the job file.")
+
+
+class Poll(Section):
+    """How often the service is asked for a result."""
+
+    min_interval: Annotated[float, Field(ge=0.01, le=3600)] = Field(
+        default=2.0, description="Seconds between two polls of one prediction, at the least."
+    )
+
+
+class Timeouts(Section):
+    """Seconds after which batchgen stops waiting."""
+
+    submit: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=60, description="for a submit's answer"
+    )
+    poll: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=30, description="for a poll's answer"
+    )
+    download: Annotated[float, Field(gt=0, le=86400)] = Field(
+        default=300, description="for an image"
+    )
+    prediction: Annotated[float, Field(gt=0, le=604800)] = Field(
+        default=7200, description="for a prediction, from its submit"
+    )
+
+
+class Run(Section):
+    """Pace and limits of a run."""
+
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=8, description="Predictions in flight."
+    )
+    rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
+        default=None, description="Images per minute, at the most."
+    )
+    max_variants: Annotated[int, Field(ge=1)] = Field(
+        default=10_000, description="Refuse a job of more variants than this."
+    )
+    budget: Annotated[float, Field(ge=0, le=1_000_000_000)] | None = Field(
+        default=None, description="US dollars that this dataset as a whole may cost."
+    )
+    poll: Poll = Poll()
+    timeouts: Timeouts = Timeouts()
+
+
+class Output(Section):
+    """Where the dataset goes and how its images are called."""
+
+    dir: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="The dataset folder, relative to the job file; default out/<name>.",
+    )
+    file_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        default="{prompt_id}/{seed}_{aspect_ratio}_{key}_{index}",
+        description="Pattern of an image's name below images/, without its ending.",
+    )
+
+
+def _kind_of_prompt(value: object) -> str:
+    # "=" keeps the tags apart from keys when a way to a value is read back.
+    if isinstance(value, dict | PromptFile | PromptEntry):
+        keys = value if isinstance(value, dict) else value.model_fields_set
+        return "=file" if "file" in keys else "=entry"
+    return "=text"
+
+
+PromptItem = Annotated[
+    Annotated[str, Field(min_length=1), Tag("=text")]
+    | Annotated[PromptEntry, Tag("=entry")]
+    | Annotated[PromptFile, Tag("=file")],
+    Discriminator(_kind_of_prompt),
+]
+# Checked against the model, with better words than a schema has; this is for editors only.
+AxisItem = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "minItems": 1, "description": "the values"},
+                {"type": "string", "pattern": r"^-?\d+\.\.-?\d+$", "description": "first..last"},
+                {
+                    "type": "object",
+                    "properties": {
+                        "start": {"type": "integer"},
+                        "count": {"type": "integer", "minimum": 1},
+                    },
+                    "required": ["start", "count"],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
+
+
+class JobFile(Section):
+    """A batchgen job: what to make, from which prompts, how fast, and where to."""
+
+    model_config = ConfigDict(title="batchgen job file")
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)] = Field(
+        description="Names the job and, by default, its dataset folder."
+    )
+    service: Literal["wavespeed", "local"] = Field(
+        default="wavespeed",
+        description="wavespeed, or the local service that batchgen brings along.",
+    )
+    model: str = Field(default=DEFAULT_MODEL, description="The id of a v3 model.")
+    prompts: Annotated[list[PromptItem], Field(min_length=1)] = Field(
+        description="Texts, entries or files."
+    )
+    matrix: dict[str, AxisItem] = Field(
+        default={}, description="Parameters with several values each."
+    )
+    params: dict[str, Any] = Field(default={}, description="Fixed parameters of every variant.")
+    run: Run = Run()
+    output: Output = Output()
