@@ -86,7 +86,7 @@ def result_path(prediction_id: str) -> str:
 
 def encode(value: Mapping[str, object]) -> bytes:
     """A request body: compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def decode(body: bytes) -> object:
@@ -100,10 +100,10 @@ def decode(body: bytes) -> object:
     try:
         text = body.decode("utf-8")
         value = json.loads(text, parse_constant=_refuse_constant)
+        if "\\ud" in text or "\\uD" in text:
+            value = _without_surrogates(value)
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {type(error).__name__}") from None
-    if "\\ud" in text or "\\uD" in text:
-        return _without_surrogates(value)
     return value
 
 
@@ -116,10 +116,10 @@ def read_answer(status: int, body: bytes) -> Answer:
     value = decode(body)
     if not isinstance(value, dict):
         raise WireError("expected a JSON object")
-    code = value.get("code")
+    code = _whole(value.get("code"))
     data = value.get("data")
     return Answer(
-        code=code if isinstance(code, int) and not isinstance(code, bool) else status,
+        code=status if code is None else code,
         message=_message(value),
         data=data if isinstance(data, dict) else None,
     )
@@ -145,7 +145,7 @@ def read_prediction(data: Mapping[str, Any] | None) -> Prediction:
         outputs=_outputs(data.get("outputs")),
         has_nsfw_contents=_flags(data.get("has_nsfw_contents")),
         created_at=read_time(data.get("created_at")),
-        error=_text(data.get("error"))[:MAX_ERROR_CHARACTERS],
+        error=_reason(data.get("error")),
         error_code=_whole(data.get("code")),
         inference_ms=_inference_ms(data),
         urls_get=_text(urls.get("get")) if isinstance(urls, dict) else "",
@@ -165,7 +165,10 @@ def read_time(value: object) -> str | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return format_time(moment)
+    try:
+        return format_time(moment)
+    except OverflowError:  # an offset at the edge of the calendar
+        return None
 
 
 def format_time(moment: datetime) -> str:
@@ -194,18 +197,19 @@ def _inference_ms(data: Mapping[str, Any]) -> int | None:
     timings = data.get("timings")
     value = timings.get("inference") if isinstance(timings, dict) else None
     # 0 stands in the submit answer for "not measured yet".
-    return _whole(value) or None
+    whole = _whole(value)
+    return whole if whole and whole > 0 else None
 
 
 def _message(value: Mapping[str, Any]) -> str:
     """The first text that says why: clients have met all of these fields."""
-    for name in ("message", "error", "detail"):
-        found = value.get(name)
-        if isinstance(found, dict):
-            found = found.get("message")
-        if isinstance(found, str) and found:
-            return found[:MAX_ERROR_CHARACTERS]
-    return ""
+    found = (_reason(value.get(name)) for name in ("message", "error", "detail"))
+    return next(filter(None, found), "")
+
+
+def _reason(value: object) -> str:
+    """A text, or the ``message`` of an object, as far as it is worth keeping."""
+    return _text(value.get("message") if isinstance(value, dict) else value)[:MAX_ERROR_CHARACTERS]
 
 
 def _text(value: object) -> str:

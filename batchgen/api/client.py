@@ -1,0 +1,146 @@
+"""Sending: submits and polls over one aiohttp session, the only one that knows the key.
+
+A submit is sent exactly once for each call, follows no redirect and is not repeated by the HTTP
+library. Addresses are built from the base and validated parts, never taken from an answer.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from batchgen.api.key import ApiKey
+from batchgen.api.outcome import (
+    Fate,
+    Poll,
+    PollProblem,
+    Refusal,
+    read_poll,
+    read_submit,
+)
+from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction, encode, result_path, submit_path
+from batchgen.errors import UsageError
+
+_Answer = TypeVar("_Answer", Prediction, Refusal, PollProblem)
+
+CONNECT_TIMEOUT = 10.0
+# Nothing was sent when these were raised: no address, refused, no answer to the handshake, TLS.
+_NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+
+class ServiceClient:
+    """The v3 API at one base address; use it as an async context manager."""
+
+    def __init__(
+        self, base_url: str, key: ApiKey, *, submit_timeout: float, poll_timeout: float
+    ) -> None:
+        """Prepare to talk to *base_url*; timeouts in seconds for a whole answer."""
+        self._base = check_base_url(base_url)
+        self._key = key
+        self._submit_timeout = _timeout(submit_timeout)
+        self._poll_timeout = _timeout(poll_timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": self._key.header(), "Content-Type": "application/json"},
+            # The run bounds what is in flight; a second bound here would only hide in it.
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the session."""
+        if self._session:
+            await self._session.close()
+
+    async def submit(self, model: str, request: Mapping[str, object]) -> Prediction | Refusal:
+        """Send one submit, once. Never raises for anything the network or the service does."""
+        url = self._base.with_path(submit_path(model), encoded=True)
+        try:
+            status, headers, body = await self._send(
+                "POST", url, self._submit_timeout, encode(request)
+            )
+        except _NOT_SENT as error:
+            return Refusal(fate=Fate.NOT_SENT, reason=_reason(error))
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return Refusal(fate=Fate.UNCERTAIN, reason=_reason(error))
+        outcome = read_submit(status, headers, body)
+        return self._clean(outcome) if isinstance(outcome, Refusal) else self._clean(outcome)
+
+    async def result(self, prediction_id: str) -> Prediction | PollProblem:
+        """Ask once for the state of a prediction. Never raises for network or service."""
+        url = self._base.with_path(result_path(prediction_id), encoded=True)
+        try:
+            status, headers, body = await self._send("GET", url, self._poll_timeout)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return PollProblem(kind=Poll.TRANSIENT, reason=_reason(error))
+        outcome = read_poll(status, headers, body, prediction_id)
+        return self._clean(outcome) if isinstance(outcome, Prediction) else self._clean(outcome)
+
+    async def _send(
+        self, method: str, url: URL, timeout: aiohttp.ClientTimeout, data: bytes | None = None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        assert self._session, "the client is not open"
+        async with self._session.request(
+            method, url, data=data, timeout=timeout, allow_redirects=False
+        ) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(64 * 1024):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    break  # the decoder refuses it; the rest need not be read
+            return response.status, response.headers, bytes(body)
+
+    def _clean(self, answer: _Answer) -> _Answer:
+        """A server may echo the key; its words go to the ledger, to files and to screens."""
+        name = "error" if isinstance(answer, Prediction) else "reason"
+        return replace(answer, **{name: self._key.redact(getattr(answer, name))})
+
+
+def check_base_url(base_url: str) -> URL:
+    """The base address of a service: https, or http on loopback.
+
+    Raises UsageError for anything else: the key must not travel in the clear.
+    """
+    try:
+        url = URL(base_url)
+        sound = bool(url.host) and url.scheme in {"http", "https"} and not url.user
+        url.port  # noqa: B018  # an impossible port raises here
+    except ValueError:
+        sound = False
+        url = URL()
+    if not sound or url.query_string or url.fragment or url.path not in {"", "/"}:
+        raise UsageError(f"expected an address such as https://api.wavespeed.ai, got {base_url!r}")
+    if url.scheme == "http" and not is_loopback(url):
+        raise UsageError(f"expected https, got {base_url!r}: the key would travel in the clear")
+    return url
+
+
+def is_loopback(url: URL) -> bool:
+    """Whether *url* names this very machine by a loopback name or address."""
+    host = url.host or ""
+    return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _timeout(total: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total, connect=None, sock_connect=CONNECT_TIMEOUT)
+
+
+def _reason(error: Exception) -> str:
+    """The kind of a network error. Its repr would print the request's headers, key included."""
+    if isinstance(error, asyncio.TimeoutError):
+        return "no answer in time"
+    detail = error.strerror if isinstance(error, OSError) and error.strerror else ""
+    return f"{type(error).__name__}: {detail}" if detail else type(error).__name__

@@ -1,0 +1,163 @@
+"""What came of a request, as values: for a submit, above all, whether it may have cost money.
+
+There is no idempotency key, so a submit is sent again only when the answer proves that nothing was
+created. Everything else is uncertain and is held.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from batchgen.api.wire import Answer, Prediction, WireError, read_answer, read_prediction
+
+MAX_RETRY_AFTER = 120.0
+
+
+class Fate(Enum):
+    """What a submit that brought no prediction means."""
+
+    NOT_SENT = "not sent"
+    """Nothing left this machine: send it again."""
+    THROTTLED = "throttled"
+    """Turned away before anything was created: send it again later."""
+    REJECTED = "rejected"
+    """This request will never be accepted; nothing was created."""
+    ACCOUNT = "account"
+    """Key, permission or balance: no request will be accepted."""
+    MISDIRECTED = "misdirected"
+    """What answers is not the API, or the model is gone: no request will be accepted."""
+    UNCERTAIN = "uncertain"
+    """Something may have been created and billed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A submit that brought no prediction."""
+
+    fate: Fate
+    reason: str
+    status: int | None = None
+    retry_after: float | None = None
+    """Seconds the service asked to wait, between 0 and 120."""
+
+
+class Poll(Enum):
+    """What a poll that brought no prediction means."""
+
+    TRANSIENT = "transient"
+    MISSING = "missing"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollProblem:
+    """A poll that brought no prediction; the prediction itself is untouched by it."""
+
+    kind: Poll
+    reason: str
+    retry_after: float | None = None
+
+
+# Related services report an empty account as HTTP 400 "Insufficient credits". A message may quote
+# a prompt, so a lone "balance" in it says nothing.
+_ACCOUNT_WORDS = re.compile(
+    r"insufficient (account )?(balance|credit|fund|quota)|top.?up (your|the) account"
+    r"|(balance|credits?|quota) (is |are )?(too low|exhausted|exceeded|insufficient|not enough)",
+    re.IGNORECASE,
+)
+_PERMANENT = frozenset({400, 404, 405, 409, 413, 415, 422})
+_ACCOUNT = frozenset({401, 402, 403})
+
+
+def read_submit(status: int, headers: Mapping[str, str], body: bytes) -> Prediction | Refusal:
+    """What the answer to a submit means. Never raises."""
+    wait = retry_after(headers.get("Retry-After"))
+    if 300 <= status < 400:
+        target = headers.get("Location", "elsewhere")
+        reason = f"HTTP {status}: redirected to {target[:200]}"
+        return Refusal(fate=Fate.MISDIRECTED, reason=reason, status=status)
+    try:
+        answer = read_answer(status, body)
+    except WireError as error:
+        return _without_envelope(status, f"HTTP {status}: {error}", wait)
+    code = status if status >= 400 else answer.code
+    reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
+    if status < 300 and 200 <= code < 300:
+        return _accepted(answer, status)
+    return Refusal(fate=_fate(code, answer.message), reason=reason, status=code, retry_after=wait)
+
+
+def read_poll(
+    status: int, headers: Mapping[str, str], body: bytes, prediction_id: str
+) -> Prediction | PollProblem:
+    """What the answer to a poll of *prediction_id* means. Never raises."""
+    wait = retry_after(headers.get("Retry-After"))
+    try:
+        answer = read_answer(status, body)
+        code = status if status >= 300 else answer.code
+        if status == 200 and code == 200:
+            prediction = read_prediction(answer.data)
+            if prediction.id == prediction_id:
+                return prediction
+            return PollProblem(kind=Poll.TRANSIENT, reason="the answer is about another prediction")
+        reason = f"HTTP {status}: {answer.message}"
+    except WireError as error:
+        code, reason = status, f"HTTP {status}: {error}"
+    kind = Poll.TRANSIENT
+    if code in _ACCOUNT:
+        kind = Poll.ACCOUNT
+    elif code in {404, 410}:
+        kind = Poll.MISSING
+    return PollProblem(kind=kind, reason=reason, retry_after=wait)
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds of a Retry-After header, a number or a date, between 0 and 120."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    # The comparison also turns a NaN into 0.
+    return min(seconds, MAX_RETRY_AFTER) if seconds > 0 else 0.0
+
+
+def _accepted(answer: Answer, status: int) -> Prediction | Refusal:
+    try:
+        return read_prediction(answer.data)
+    except WireError as error:
+        return Refusal(fate=Fate.UNCERTAIN, reason=f"HTTP {status}: {error}", status=status)
+
+
+def _without_envelope(status: int, reason: str, wait: float | None) -> Refusal:
+    """A gateway's page: only a client error or an explicit "come back later" proves anything."""
+    fate = Fate.UNCERTAIN
+    if status in _ACCOUNT:
+        fate = Fate.ACCOUNT
+    elif status == 429 or (status == 503 and wait is not None):
+        fate = Fate.THROTTLED
+    elif status in _PERMANENT:
+        # Not the API's own words about a request, so it would say the same of every other one.
+        fate = Fate.MISDIRECTED
+    return Refusal(fate=fate, reason=reason, status=status, retry_after=wait)
+
+
+def _fate(code: int, message: str) -> Fate:
+    if code in _ACCOUNT or (400 <= code < 429 and _ACCOUNT_WORDS.search(message)):
+        return Fate.ACCOUNT
+    if code in {429, 503}:
+        return Fate.THROTTLED
+    if code == 404:
+        # A submit names nothing but the model besides its parameters.
+        return Fate.MISDIRECTED
+    return Fate.REJECTED if code in _PERMANENT else Fate.UNCERTAIN

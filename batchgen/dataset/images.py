@@ -1,0 +1,100 @@
+"""Image files: streamed to a side folder, looked at, made durable, then given their final name."""
+
+import asyncio
+import hashlib
+import mmap
+import os
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiofiles
+
+from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder
+from batchgen.dataset.picture import Picture, PictureError, look_at
+
+_WRITE = 256 * 1024  # bytes for each hop to the writing thread; 64 KiB is ten times 4 KiB already
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImage:
+    """The receipt for an image under its final name."""
+
+    file_name: str
+    """Relative to the dataset folder, with ``/``."""
+    bytes: int
+    sha256: str
+    picture: Picture
+
+
+async def store_image(
+    folder: DatasetFolder,
+    chunks: AsyncIterator[bytes],
+    *,
+    part: str,
+    names: Callable[[bool], str],
+) -> StoredImage:
+    """Stream *chunks* into the dataset and return the receipt.
+
+    ``names(False)`` is the final path without its ending; ``names(True)`` one that nothing else can
+    have, for when a different file is already there. *part* names the file while it is written.
+    Raises PictureError when the bytes are no whole image, StorageError when writing fails, and
+    whatever *chunks* raises; in each case nothing is left behind.
+    """
+    path = folder.parts / part
+    try:
+        try:
+            await _write(path, chunks)
+            return await asyncio.to_thread(_settle, folder, path, names)
+        finally:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from None
+
+
+async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
+    held = bytearray()
+    async with aiofiles.open(path, "wb") as file:
+        async for chunk in chunks:
+            held += chunk
+            if len(held) >= _WRITE:
+                await file.write(bytes(held))
+                held.clear()
+        await file.write(bytes(held))
+
+
+def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> StoredImage:
+    """Look at a finished download, make it durable and link it to its final name."""
+    sha256, size, picture = _examine(path)
+    final = _free_name(folder.root, names, picture.ending, sha256)
+    if not final.exists():
+        final.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(final)
+        sync_folder(final.parent)
+    name = final.relative_to(folder.root).as_posix()
+    return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)
+
+
+def _examine(path: Path) -> tuple[str, int, Picture]:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            raise PictureError("expected an image, got nothing")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                return hashlib.sha256(view).hexdigest(), size, look_at(view)
+            finally:
+                view.release()
+
+
+def _free_name(root: Path, names: Callable[[bool], str], ending: str, sha256: str) -> Path:
+    """The final name, unless a different file has it.
+
+    The same bytes there are this very image, renamed before a crash could record it.
+    """
+    wanted = root / (names(False) + ending)
+    if wanted.exists() and hashlib.sha256(wanted.read_bytes()).hexdigest() != sha256:
+        return root / (names(True) + ending)
+    return wanted

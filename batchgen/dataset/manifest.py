@@ -1,0 +1,129 @@
+"""The manifest: one row per image, streamed to ``manifest.jsonl`` and ``manifest.csv``.
+
+It is a view of the ledger. When a run starts, both files are cut back to the rows the ledger
+vouches for and completed from it, so there is never a torn, doubled or missing row.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from batchgen.dataset.folder import DatasetFolder, json_line, storage_error
+from batchgen.errors import StorageError
+
+Row = Mapping[str, object]
+
+_FIRST = ("file_name", "prompt_id", "prompt", "negative_prompt", "seed", "aspect_ratio")
+_LAST = (
+    "image_index", "nsfw", "width", "height", "bytes", "sha256", "media_type", "model",
+    "prediction_id", "variant_key", "created_at", "submitted_at", "completed_at", "saved_at",
+    "queue_ms", "inference_ms", "total_ms", "polls", "attempts", "cost_usd",
+)  # fmt: skip
+
+
+def columns(axes: Iterable[str] = ()) -> tuple[str, ...]:
+    """The columns of a manifest whose job varies *axes*, in their fixed order."""
+    more = [axis for axis in axes if axis not in _FIRST and axis not in _LAST]
+    return (*_FIRST, *more, *_LAST)
+
+
+@dataclass(kw_only=True)
+class Manifest:
+    """Both files, open for appending."""
+
+    folder: DatasetFolder
+    columns: Sequence[str]
+    _jsonl: BinaryIO
+    _csv: BinaryIO
+
+    @classmethod
+    def open(
+        cls, folder: DatasetFolder, columns: Sequence[str], rows: Callable[[], Iterable[Row]]
+    ) -> Self:
+        """Open the manifest so that it holds exactly the rows that *rows* gives, once for each file.
+
+        Raises StorageError.
+        """
+        try:
+            return cls(
+                folder=folder,
+                columns=columns,
+                _jsonl=_mend(folder.manifest_jsonl, _jsonl_lines(columns, rows())),
+                _csv=_mend(folder.manifest_csv, _csv_lines(columns, rows())),
+            )
+        except OSError as error:
+            raise storage_error(error, folder.manifest_jsonl) from None
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Add the rows of one variant to both files. Raises StorageError."""
+        ordered = [_ordered(self.columns, row) for row in rows]
+        try:
+            self._jsonl.write(b"".join(json_line(row).encode() for row in ordered))
+            self._csv.write(b"".join(_csv_line(row.values()) for row in ordered))
+            # With the system at once: a killed run loses no row, and readers see them land.
+            self._jsonl.flush()
+            self._csv.flush()
+        except OSError as error:
+            raise storage_error(error, self.folder.manifest_jsonl) from None
+
+    def close(self) -> None:
+        """Make both files durable and close them. Raises StorageError."""
+        failed: StorageError | None = None
+        for file in (self._jsonl, self._csv):
+            try:
+                os.fsync(file.fileno())
+            except OSError as error:
+                failed = storage_error(error, self.folder.manifest_jsonl)
+            finally:
+                file.close()
+        if failed:
+            raise failed
+
+
+def _mend(path: Path, lines: Iterator[bytes]) -> BinaryIO:
+    """Open *path* at the end of *lines*: what differs is cut off, what is missing is written."""
+    file = path.open("r+b" if path.exists() else "w+b")
+    kept = 0
+    missing: Iterator[bytes] = iter(())
+    for line in lines:
+        if file.read(len(line)) != line:
+            missing = chain((line,), lines)
+            break
+        kept += len(line)
+    file.seek(kept)
+    file.truncate()
+    for line in missing:
+        file.write(line)
+    file.flush()
+    return file
+
+
+def _jsonl_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
+    return (json_line(_ordered(columns, row)).encode() for row in rows)
+
+
+def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
+    yield _csv_line(columns)
+    for row in rows:
+        yield _csv_line(_ordered(columns, row).values())
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(_cell(cell) for cell in cells)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _ordered(columns: Sequence[str], row: Row) -> dict[str, object]:
+    return {name: row.get(name) for name in columns}

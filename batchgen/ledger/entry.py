@@ -1,0 +1,125 @@
+"""The states of a variant and the moves between them.
+
+::
+
+    planned ──► submitting ──► submitted ──► completed ──► saved
+       ▲            │              │             │
+       │            ├─► uncertain  ├─► failed    ├─► failed
+       └────────────┴─► failed     └─► expired   └─► expired
+
+A variant that was never touched has no entry: it is planned. Money may have been spent from
+``submitting`` on, so an entry reaches the disk in that state before its POST is sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Unpack
+
+from batchgen.ledger.fields import Fields
+
+
+class State(StrEnum):
+    """Where a variant stands."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    COMPLETED = "completed"
+    SAVED = "saved"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    EXPIRED = "expired"
+
+
+LEGAL: Mapping[State, frozenset[State]] = MappingProxyType(
+    {
+        State.PLANNED: frozenset({State.SUBMITTING}),
+        State.SUBMITTING: frozenset(
+            {State.SUBMITTED, State.PLANNED, State.FAILED, State.UNCERTAIN}
+        ),
+        State.SUBMITTED: frozenset({State.COMPLETED, State.FAILED, State.EXPIRED}),
+        State.COMPLETED: frozenset({State.SAVED, State.FAILED, State.EXPIRED}),
+        State.SAVED: frozenset({State.COMPLETED}),
+        State.FAILED: frozenset({State.SUBMITTING}),
+        State.UNCERTAIN: frozenset({State.SUBMITTED, State.PLANNED, State.SUBMITTING}),
+        State.EXPIRED: frozenset({State.SUBMITTING}),
+    }
+)
+
+
+class IllegalMoveError(RuntimeError):
+    """A bug: a variant was to move to a state that does not follow its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the ledger knows of one variant."""
+
+    key: str
+    state: State
+    revision: int
+    """Counts the moves; the ledger refuses a move that was made from an older revision."""
+    prompt_id: str
+    model: str
+    request: Mapping[str, object]
+    images_asked: int
+    attempts: int = 0
+    """Submits so far, refused ones included."""
+    prediction_id: str | None = None
+    spent_micros: int | None = None
+    """Millionths of a US dollar spent or possibly spent; None when the price is unknown."""
+    created_at: str | None = None
+    """The service's clock; the other times are ours. RFC 3339 in UTC."""
+    submitted_at: str | None = None
+    completed_at: str | None = None
+    queue_ms: int | None = None
+    inference_ms: int | None = None
+    total_ms: int | None = None
+    polls: int = 0
+    error_class: str | None = None
+    error: str | None = None
+
+    def move(self, state: State, **changes: Unpack[Fields]) -> "Entry":
+        """The entry after its move to *state*. Raises IllegalMoveError when that is not legal."""
+        if state not in LEGAL[self.state]:
+            raise IllegalMoveError(f"{self.key}: {self.state} cannot become {state}")
+        return replace(self, state=state, revision=self.revision + 1, **changes)
+
+    @property
+    def paid(self) -> bool | None:
+        """Whether the service was paid for it: None when that is unknown."""
+        if self.prediction_id is not None:
+            return True
+        return None if self.state in {State.UNCERTAIN, State.SUBMITTING} else False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image file of a saved variant."""
+
+    index: int
+    file_name: str
+    """Relative to the dataset folder."""
+    bytes: int
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+    nsfw: bool | None
+    saved_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Sums over a whole dataset."""
+
+    images: int
+    bytes: int
+    nsfw: int
+    spent_micros: int
+    unwanted: int
+    """Variants of an earlier form of the job that it no longer asks for."""
+    short: int
+    """Saved variants with fewer images than asked for."""

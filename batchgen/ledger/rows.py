@@ -1,0 +1,81 @@
+"""The tables of a ledger file, and entries and images as their rows."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import fields
+
+from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE variants (
+    key TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL,
+    prompt_id TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
+    images_asked INTEGER NOT NULL, attempts INTEGER NOT NULL, prediction_id TEXT,
+    spent_micros INTEGER, created_at TEXT, submitted_at TEXT, completed_at TEXT,
+    queue_ms INTEGER, inference_ms INTEGER, total_ms INTEGER, polls INTEGER NOT NULL,
+    error_class TEXT, error TEXT, wanted INTEGER NOT NULL DEFAULT 1
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unfinished ON variants (state, key) WHERE state <> 'saved';
+CREATE TABLE images (
+    seq INTEGER PRIMARY KEY, key TEXT NOT NULL REFERENCES variants (key),
+    image_index INTEGER NOT NULL, file_name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, media_type TEXT NOT NULL, width INTEGER NOT NULL,
+    height INTEGER NOT NULL, nsfw INTEGER, saved_at TEXT NOT NULL, UNIQUE (key, image_index)
+) STRICT;
+"""
+COLUMNS = [f.name for f in fields(Entry)]
+SELECT = ", ".join(f"v.{name}" for name in COLUMNS)
+_INSERT = (
+    f"INSERT INTO variants ({', '.join(COLUMNS)}) "
+    f"VALUES ({', '.join(':' + name for name in COLUMNS)})"
+)
+_UPDATE = (
+    f"UPDATE variants SET {', '.join(f'{name} = :{name}' for name in COLUMNS[1:])} "
+    "WHERE key = :key AND revision = :revision - 1"
+)
+_INSERT_IMAGE = """
+INSERT INTO images (key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw,
+                    saved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables, in one transaction, when the file has none."""
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        version = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');"
+        db.executescript(f"BEGIN; {_SCHEMA} {version} COMMIT;")
+
+
+def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
+    """Write a move; it has to follow the revision that the ledger knows."""
+    row = {name: getattr(entry, name) for name in COLUMNS}
+    row["request"] = json.dumps(dict(entry.request), ensure_ascii=False)
+    if entry.revision == 1:
+        db.execute(_INSERT, row)
+    elif db.execute(_UPDATE, row).rowcount != 1:
+        raise IllegalMoveError(f"{entry.key}: revision {entry.revision} does not follow the ledger")
+    rows = [
+        (entry.key, i.index, i.file_name, i.bytes, i.sha256, i.media_type, i.width, i.height,
+         i.nsfw, i.saved_at)
+        for i in images
+    ]  # fmt: skip
+    db.executemany(_INSERT_IMAGE, rows)
+
+
+def to_entry(row: Sequence[object]) -> Entry:
+    """The entry in a row of the columns SELECT names."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    values["state"] = State(str(values["state"]))
+    values["request"] = json.loads(str(values["request"]))
+    return Entry(**values)  # type: ignore[arg-type]  # STRICT tables keep the types
+
+
+def to_image(row: Sequence[object]) -> Image:
+    """The image in a row of the columns after ``seq``."""
+    names = [f.name for f in fields(Image)]
+    values = dict(zip(names, row, strict=True))
+    values["nsfw"] = None if values["nsfw"] is None else bool(values["nsfw"])
+    return Image(**values)  # type: ignore[arg-type]

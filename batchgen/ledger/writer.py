@@ -1,0 +1,101 @@
+"""The one writer of a ledger: a thread that commits together what waits together."""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from batchgen.errors import StorageError
+
+_MAX_BATCH = 1_000
+
+T = TypeVar("T")
+_Job = tuple[Callable[[sqlite3.Connection], object], "Future[object]"]
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection in autocommit mode; a writing one fsyncs the log at every commit."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    # Reads happen on whichever thread asks; the writer's connection stays on its own.
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    if not read_only:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+class Writer:
+    """Runs jobs on the ledger's connection, many of them in each transaction."""
+
+    def __init__(self, path: Path) -> None:
+        """Start the thread for the ledger at *path*."""
+        self.path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._broken: StorageError | None = None
+        self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
+        self._thread.start()
+
+    def enqueue(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
+        """Queue *job*; its future is done when what it wrote is on disk.
+
+        The future raises StorageError when it could not be written, and from then on for ever.
+        """
+        future: Future[T] = Future()
+        self._jobs.put((job, future))  # type: ignore[arg-type]  # the queue holds jobs of any T
+        return future
+
+    def close(self) -> None:
+        """Commit what waits and end the thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _write_all(self) -> None:
+        """The writer thread: commit whatever has queued up, again and again."""
+        db = connect(self.path, read_only=False)
+        while (first := self._jobs.get()) is not None:
+            batch, last = [first], False
+            while len(batch) < _MAX_BATCH and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is None:
+                    last = True
+                    break
+                batch.append(job)
+            self._commit(db, batch)
+            if last:
+                break
+        db.close()
+
+    def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
+        done: list[tuple[Future[object], object]] = []
+        refused: list[tuple[Future[object], Exception]] = []
+        try:
+            if self._broken:
+                raise self._broken
+            db.execute("BEGIN IMMEDIATE")
+            for job, future in batch:
+                db.execute("SAVEPOINT job")
+                try:
+                    done.append((future, job(db)))
+                except Exception as error:
+                    if isinstance(error, sqlite3.Error) and not _about_the_row(error):
+                        raise  # the disk, not the job
+                    db.execute("ROLLBACK TO job")
+                    refused.append((future, error))
+            db.execute("COMMIT")
+        except (sqlite3.Error, StorageError) as error:
+            # A failed fsync may have lost pages that look written, so nothing is tried again.
+            self._broken = StorageError(f"cannot write the ledger {self.path}: {error}")
+            for _, future in batch:
+                future.set_exception(self._broken)
+            return
+        for future, refusal in refused:
+            future.set_exception(refusal)
+        for future, result in done:
+            future.set_result(result)
+
+
+def _about_the_row(error: sqlite3.Error) -> bool:
+    return isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
