@@ -6,26 +6,16 @@ library. Addresses are built from the base and validated parts, never taken from
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 import aiohttp
 from yarl import URL
 
 from batchgen.api.key import ApiKey
-from batchgen.api.outcome import (
-    Fate,
-    Poll,
-    PollProblem,
-    Refusal,
-    read_poll,
-    read_submit,
-)
+from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
 from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction, encode, result_path, submit_path
 from batchgen.errors import UsageError
-
-_Answer = TypeVar("_Answer", Prediction, Refusal, PollProblem)
 
 CONNECT_TIMEOUT = 10.0
 # Nothing was sent when these were raised: no address, refused, no answer to the handshake, TLS.
@@ -76,8 +66,7 @@ class ServiceClient:
             return Refusal(fate=Fate.NOT_SENT, reason=_reason(error))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Refusal(fate=Fate.UNCERTAIN, reason=_reason(error))
-        outcome = read_submit(status, headers, body)
-        return self._clean(outcome) if isinstance(outcome, Refusal) else self._clean(outcome)
+        return read_submit(status, headers, body)
 
     async def result(self, prediction_id: str) -> Prediction | PollProblem:
         """Ask once for the state of a prediction. Never raises for network or service."""
@@ -86,27 +75,27 @@ class ServiceClient:
             status, headers, body = await self._send("GET", url, self._poll_timeout)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return PollProblem(kind=Poll.TRANSIENT, reason=_reason(error))
-        outcome = read_poll(status, headers, body, prediction_id)
-        return self._clean(outcome) if isinstance(outcome, Prediction) else self._clean(outcome)
+        return read_poll(status, headers, body, prediction_id)
 
     async def _send(
-        self, method: str, url: URL, timeout: aiohttp.ClientTimeout, data: bytes | None = None
+        self, method: str, url: URL, limits: aiohttp.ClientTimeout, data: bytes | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
         assert self._session, "the client is not open"
         async with self._session.request(
-            method, url, data=data, timeout=timeout, allow_redirects=False
+            method, url, data=data, timeout=limits, allow_redirects=False
         ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     break  # the decoder refuses it; the rest need not be read
-            return response.status, response.headers, bytes(body)
-
-    def _clean(self, answer: _Answer) -> _Answer:
-        """A server may echo the key; its words go to the ledger, to files and to screens."""
-        name = "error" if isinstance(answer, Prediction) else "reason"
-        return replace(answer, **{name: self._key.redact(getattr(answer, name))})
+            headers = {
+                name: self._key.redact(response.headers[name].encode()).decode()
+                for name in ("Retry-After", "Location")
+                if name in response.headers
+            }
+            # A server may echo the key, and its words go to the ledger, to files and to screens.
+            return response.status, headers, self._key.redact(bytes(body))
 
 
 def check_base_url(base_url: str) -> URL:

@@ -33,9 +33,9 @@ class ApiKey:
         """The value of the Authorization header."""
         return f"Bearer {self._text}"
 
-    def redact(self, text: str) -> str:
-        """*text* with the key replaced, for words that come from a server."""
-        return text.replace(self._text, "***")
+    def redact(self, data: bytes) -> bytes:
+        """*data* with the key replaced, for words that come from a server."""
+        return data.replace(self._text.encode(), b"***")
 
 
 def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:

@@ -14,7 +14,7 @@ def backoff(tries: int, asked: float | None = None, *, chance: float | None = No
     What the service *asked* for comes on top, so that a crowd does not return at one moment.
     """
     chance = random.random() if chance is None else chance  # noqa: S311  # no secret
-    ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(tries, 10))
+    ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries, 10))
     return (asked or 0.0) + chance * ceiling
 
 

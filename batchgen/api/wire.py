@@ -86,7 +86,9 @@ def result_path(prediction_id: str) -> str:
 
 def encode(value: Mapping[str, object]) -> bytes:
     """A request body: compact UTF-8 JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(
+        dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
 
 
 def decode(body: bytes) -> object:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +56,11 @@ class DatasetFolder:
         return self.state / "job.yaml"
 
     @property
+    def log(self) -> Path:
+        """What the runs had to say, for people."""
+        return self.state / "run.log"
+
+    @property
     def parts(self) -> Path:
         """Downloads that are not whole yet."""
         return self.state / "parts"
@@ -87,15 +92,15 @@ class DatasetFolder:
             part.unlink()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that a reader finds the old one or the new one, never a half.
+def write_whole(path: Path, texts: Iterable[str]) -> None:
+    """Write a file so that a reader finds the old one or the new one, never a half.
 
     Raises StorageError.
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+            file.writelines(texts)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

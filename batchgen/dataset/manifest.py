@@ -45,9 +45,9 @@ class Manifest:
     def open(
         cls, folder: DatasetFolder, columns: Sequence[str], rows: Callable[[], Iterable[Row]]
     ) -> Self:
-        """Open the manifest so that it holds exactly the rows that *rows* gives, once for each file.
+        """Open the manifest so that it holds exactly the rows that *rows* gives.
 
-        Raises StorageError.
+        It is called once for each of the two files. Raises StorageError.
         """
         try:
             return cls(

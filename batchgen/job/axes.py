@@ -135,8 +135,12 @@ def _spread(raw: object) -> Sequence[object]:
 
 def _counted(raw: Mapping[object, object]) -> range:
     start, count = raw.get("start"), raw.get("count")
-    if set(raw) != {"start", "count"} or type(start) is not int or type(count) is not int:
-        raise AxisError("expected {start: 0, count: 100} with two whole numbers")
+    if set(raw) != {"start", "count"}:
+        got = ", ".join(map(str, raw)) or "none"
+        raise AxisError(f"expected the keys start and count, got {got}")
+    if type(start) is not int or type(count) is not int:
+        got = f"{describe(start)} and {describe(count)}"
+        raise AxisError(f"expected whole numbers as start and count, got {got}")
     if count < 1:
         raise AxisError(f"expected a count of at least 1, got {count}")
     return range(start, start + count)

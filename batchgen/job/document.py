@@ -5,7 +5,9 @@ gigabytes. A job file is read by the YAML 1.2 core rules instead, from PyYAML's 
 merge keys, tags or duplicate keys, and caps on size, depth and numbers.
 """
 
+import math
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,10 +23,12 @@ MAX_DIGITS = 19  # 2**63 has 19; a number of thousands of digits makes int() rai
 
 
 class Mark(Protocol):
-    """What PyYAML and libyaml both tell of a place; from 0."""
+    """What PyYAML and libyaml both tell of a place: characters from the start of the text.
 
-    line: int
-    column: int
+    Their lines also end at U+0085 and U+2028, those of editors do not, so lines are counted here.
+    """
+
+    index: int
 
 
 Keys = tuple[str | int, ...]
@@ -35,6 +39,27 @@ _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+# libyaml tells the place of such a character in bytes, PyYAML in characters: looked for here.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+# What the parsers say, in words common to both of them, and what helps.
+_HINTS = (
+    ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
+    ("sequence entries are not allowed", "a text that starts with '- ' needs quotes"),
+    ("character '\t'", "indent with spaces, not tabs"),
+    ("tab character", "indent with spaces, not tabs"),
+    ("escape", "in double quotes a backslash starts an escape; single quotes keep it"),
+    ("cannot start any token", "a text that starts with a special character needs quotes"),
+    ("node content", "a text that starts with a special character needs quotes"),
+    ("alphabetic or numeric", "a text that starts with a special character needs quotes"),
+    ("expected key", "check the indentation, and the quotes around texts"),
+    ("block end", "check the indentation, and the quotes around texts"),
+    ("'-' indicator", "check the indentation"),
+)
 
 # libyaml is ten times faster; the events are the same.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -74,19 +99,19 @@ def read_document(path: Path) -> Document:
 
 def parse_document(text: str, *, file: str) -> Document:
     """Parse the YAML *text* of *file*. Raises JobError with every problem found."""
-    reader = _Reader(file=file, lines=tuple(re.split(r"\r\n|\r|\n", text)))
+    reader = _Reader(
+        file=file,
+        lines=tuple(_LINE_END.split(text)),
+        starts=[0, *(end.end() for end in _LINE_END.finditer(text))],
+    )
     try:
+        _refuse_control_characters(text)
         for event in yaml.parse(text, Loader=_LOADER):
             reader.take(event)
-    except _TooDeepError as error:
-        reader.refuse(error.mark, f"expected at most {MAX_DEPTH} levels of nesting")
+    except _StopError as error:
+        reader.refuse(error.index, str(error))
     except yaml.MarkedYAMLError as error:
-        reader.refuse(error.problem_mark or error.context_mark, _syntax_message(error))
-    except yaml.YAMLError as error:  # a character YAML forbids; it has no line of its own
-        at = getattr(error, "position", 0)
-        before = text[:at] if isinstance(at, int) else ""
-        mark = yaml.Mark(file, 0, before.count("\n"), len(before.rpartition("\n")[2]), None, 0)
-        reader.refuse(mark, "expected text, got a control character that YAML does not allow")
+        reader.refuse(*_syntax_problem(error))
     if reader.problems:
         raise JobError(reader.problems)
     return Document(
@@ -98,12 +123,12 @@ def parse_document(text: str, *, file: str) -> Document:
     )
 
 
-class _TooDeepError(Exception):
-    """Stops the parser at a mark; everything below would be nonsense anyway."""
+class _StopError(Exception):
+    """Stops the parser at a character; everything below would be nonsense anyway."""
 
-    def __init__(self, mark: Mark) -> None:
-        super().__init__()
-        self.mark = mark
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
 
 
 @dataclass(kw_only=True)
@@ -112,6 +137,7 @@ class _Reader:
 
     file: str
     lines: tuple[str, ...]
+    starts: list[int]
     root: object = None
     documents: int = 0
     values: dict[Keys, tuple[int, int]] = field(default_factory=dict)
@@ -120,13 +146,14 @@ class _Reader:
     stack: list[tuple[dict[str, object] | list[object], Keys]] = field(default_factory=list)
     pending_key: list[str | None] = field(default_factory=list)
 
-    def refuse(self, mark: Mark | None, message: str) -> None:
-        line, column = (mark.line, mark.column) if mark else (0, 0)
-        source = self.lines[line] if line < len(self.lines) else ""
-        problem = Problem(
-            file=self.file, line=line + 1, column=column + 1, message=message, source=source
-        )
-        self.problems.append(problem)
+    def at(self, index: int) -> tuple[int, int]:
+        line = bisect_right(self.starts, index) - 1
+        return line, index - self.starts[line]
+
+    def refuse(self, where: Mark | int, message: str) -> None:
+        line, column = self.at(where if isinstance(where, int) else where.index)
+        place = Place(file=self.file, line=line + 1, column=column + 1, source=self.lines[line])
+        self.problems.append(place.problem(message))
 
     def take(self, event: yaml.Event) -> None:
         mark: Mark = event.start_mark  # type: ignore[assignment]  # the stubs allow None
@@ -152,7 +179,7 @@ class _Reader:
             self._scalar(event, mark)
             return
         if len(self.stack) >= MAX_DEPTH:
-            raise _TooDeepError(mark)
+            raise _StopError(mark.index, f"expected at most {MAX_DEPTH} levels of nesting")
         new: dict[str, object] | list[object]
         new = {} if isinstance(event, yaml.MappingStartEvent) else []
         path = self._put(new, mark)
@@ -163,6 +190,8 @@ class _Reader:
         if self._expects_key():
             self._key(event.value, mark, plain=not event.style)
         else:
+            if _SURROGATE.search(event.value):  # only PyYAML lets the escape \ud800 pass
+                self.refuse(mark, "expected valid YAML: found half of a surrogate pair")
             value = event.value if event.style else self._plain(event.value, mark)
             self._put(value, mark)
 
@@ -187,13 +216,13 @@ class _Reader:
             first = self.keys[(*path, key)][0] + 1
             self.refuse(mark, f"key {key!r} was given before, on line {first}")
         self.pending_key[-1] = key
-        self.keys[(*path, key)] = (mark.line, mark.column)
+        self.keys[(*path, key)] = self.at(mark.index)
 
     def _put(self, value: object, mark: Mark) -> Keys:
         if not self.stack:
             if self.documents == 1:
                 self.root = value
-            self.values[()] = (mark.line, mark.column)
+            self.values[()] = self.at(mark.index)
             return ()
         container, path = self.stack[-1]
         if isinstance(container, list):
@@ -203,33 +232,40 @@ class _Reader:
             key = self.pending_key[-1]
             self.pending_key[-1] = None
             if key is None:
-                self.refuse(mark, "expected a text as key, got a list or a mapping")
-                # Stands for the key, so that what follows is read as its value.
-                self.pending_key[-1] = ""
-                return path
+                raise _StopError(mark.index, "expected a text as key, got a list or a mapping")
             container[key] = value
             path = (*path, key)
-        self.values[path] = (mark.line, mark.column)
+        self.values[path] = self.at(mark.index)
         return path
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """Read an unquoted scalar by the YAML 1.2 core rules; ``16:9``, ``no``, dates stay text."""
+    """Read an unquoted scalar by the YAML 1.2 core rules; ``16:9``, ``no``, dates stay text.
+
+    Numbers are decimal and finite: ``0x10``, ``0o7``, ``.inf`` and ``1e999`` stay text too.
+    """
     for pattern, value in ((_NULL, None), (_TRUE, True), (_FALSE, False)):
         if pattern.fullmatch(text):
             return value
-    if _INT.fullmatch(text) and len(text.lstrip("+-")) <= MAX_DIGITS:
-        return int(text)
-    if _FLOAT.fullmatch(text) and len(text) <= 40:
+    if _INT.fullmatch(text):
+        return int(text) if len(text.lstrip("+-")) <= MAX_DIGITS else text
+    if _FLOAT.fullmatch(text) and len(text) <= 40 and math.isfinite(float(text)):
         return float(text)
     return text
 
 
-def _syntax_message(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "it cannot be read"
-    hint = ""
-    if "mapping values are not allowed" in problem:
-        hint = "; a text with ': ' in it needs quotes"
-    elif "cannot start any token" in problem or "expected" in problem:
-        hint = "; a text that starts with a special character needs quotes"
-    return f"expected valid YAML: {problem}{hint}"
+def _refuse_control_characters(text: str) -> None:
+    if bad := _FORBIDDEN.search(text):
+        message = f"expected text, got the control character U+{ord(bad[0]):04X}"
+        raise _StopError(bad.start(), message)
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError) -> tuple[int, str]:
+    problem, opened = error.problem or "it cannot be read", error.context_mark
+    mark = error.problem_mark or opened
+    if opened and "quoted scalar" in (error.context or "") and "end of stream" in problem:
+        return opened.index, "expected valid YAML: the quote that opens here is never closed"
+    if opened and (bracket := re.search(r"',' or '[\]}]'", problem)):
+        problem = f"expected {bracket[0]} to go on from line {opened.line + 1}"
+    hint = next((f"; {hint}" for words, hint in _HINTS if words in problem), "")
+    return mark.index if mark else 0, f"expected valid YAML: {problem}{hint}"

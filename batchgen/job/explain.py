@@ -74,8 +74,8 @@ def _document_path(loc: tuple[int | str, ...], document: Document) -> Keys:
 
 def _got(error: ErrorDetails) -> str:
     value = error["input"]
-    if error["type"] == "too_short" or value in ("", [], {}):
-        return "an empty one" if isinstance(value, list | dict | str) else describe(value)
+    if value in ("", []):
+        return "an empty list" if value == [] else "an empty one"
     hint = ""
     if error["type"] == "string_type" and isinstance(value, int | float | bool):
         hint = "; put it in quotes"
@@ -97,7 +97,7 @@ def _expected(error: ErrorDetails) -> str:
         "list_type": "a list",
         "dict_type": "a mapping",
         "model_type": "a mapping",
-        "too_short": "at least one",
+        "too_short": "at least one prompt",
         "finite_number": "a finite number",
     }
     match error["type"]:
@@ -110,11 +110,11 @@ def _expected(error: ErrorDetails) -> str:
         case "string_too_long":
             words = f"at most {context['max_length']} characters"
         case "greater_than_equal":
-            words = f"a number of at least {context['ge']:g}"
+            words = f"a number of at least {context['ge']:,.10g}"
         case "greater_than":
-            words = f"a number of more than {context['gt']:g}"
+            words = f"a number of more than {context['gt']:,.10g}"
         case "less_than_equal":
-            words = f"a number of at most {context['le']:g}"
+            words = f"a number of at most {context['le']:,.10g}"
         case _:
             words = f"something else ({error['msg'].lower()})"
     return words

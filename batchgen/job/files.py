@@ -1,11 +1,15 @@
 """Reading the files a job names: regular files only, capped, UTF-8, with the place of a mistake."""
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem, UsageError
+
+# C0 and C1 controls but the tab, line separators, and marks of the writing direction.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +27,14 @@ class Place:
             file=self.file,
             line=self.line,
             column=self.column,
-            message=message,
-            source=self.source,
+            message=harmless(message),
+            source=harmless(self.source),
         )
+
+
+def harmless(text: str) -> str:
+    """*text* for a terminal: what could move the cursor or turn the line around is U+FFFD."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
@@ -40,10 +49,11 @@ def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
         raise UsageError(f"expected {what} at {path}, but there is no such file") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {what} at {path}: {_reason(error)}") from None
+    # Looked at before it becomes a file object, which a directory cannot.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"expected {what} at {path}, but that is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise UsageError(f"expected {what} at {path}, but that is not a regular file")
         # The size is checked again while reading: the file may grow meanwhile.
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:

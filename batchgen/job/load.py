@@ -183,7 +183,10 @@ class _Loader:
         asked, most = sum(box.size for box in boxes), self.shape.run.max_variants
         if asked <= most:
             return True
-        factors = [f"{len(prompts):,} prompts", *(f"{len(v):,} {n}" for n, v in axes.items())]
+        factors = [f"{len(prompts):,} prompt{'s' if len(prompts) > 1 else ''}"]
+        # With values of its own on a prompt, there is no one product to show.
+        if asked == len(prompts) * math.prod(map(len, axes.values())):
+            factors += [f"{len(v):,} {n}" for n, v in axes.items()]
         self._refuse(
             ("matrix",) if axes else ("prompts",),
             f"expected at most {most:,} variants, got {asked:,} ({' × '.join(factors)}); "
@@ -192,7 +195,7 @@ class _Loader:
         return False
 
     def _distinct(self, boxes: list[Box]) -> list[Box]:
-        distinct = distinct_boxes(boxes)
+        distinct = distinct_boxes(boxes, self.shape.model)
         asked, left = sum(b.size for b in boxes), sum(b.size for b in distinct)
         if left < asked:
             self._warn(

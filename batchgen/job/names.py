@@ -10,7 +10,9 @@ from collections.abc import Mapping
 DEFAULT_PATTERN = "{prompt_id}/{seed}_{aspect_ratio}_{key}_{index}"
 KEY_DIGITS = 8
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_MAX_PART = 100  # characters between two slashes; file systems allow 255 bytes
+_MAX_PART = 150  # characters between two slashes; file systems allow 255 bytes, endings included
+_WIDTHS = (60, 30, 15, 8)  # characters a value may fill: fewer where the part would be too long
+_MAX_KEY = 20
 
 # Hugging Face's image folder guesses splits from these words between - . _ space digits and /,
 # and then silently drops rows and metadata (datasets 5.2).
@@ -39,7 +41,15 @@ def refuse_pattern(pattern: str, known: set[str]) -> str | None:
         return "expected letters, digits, '.', '_', '-', '/' and placeholders"
     if any(part in ("", ".", "..") for part in literal.split("/")):
         return "expected a path below the dataset folder, without empty parts, '.' or '..'"
+    if any(_least_width(part) > _MAX_PART for part in pattern.split("/")):
+        return f"expected shorter parts: at most {_MAX_PART} characters between two slashes"
     return None
+
+
+def _least_width(part: str) -> int:
+    kept = {"key": _MAX_KEY, "index": 2}
+    widths = (kept.get(name, _WIDTHS[-1]) for name in _PLACEHOLDER.findall(part))
+    return len(_PLACEHOLDER.sub("", part)) + sum(widths)
 
 
 def image_name(
@@ -52,11 +62,21 @@ def image_name(
     """
     known = {**values, "prompt_id": prompt_id, "key": key, "index": index}
 
-    def fill(match: re.Match[str]) -> str:
-        return safe_part(str(known.get(match[1]) if known.get(match[1]) is not None else "none"))
-
-    parts = [_tidy(_PLACEHOLDER.sub(fill, part)) for part in pattern.split("/")]
+    filled = {n: safe_part("none" if value is None else str(value)) for n, value in known.items()}
+    parts = [_tidy(_fill(part, filled)) for part in pattern.split("/")]
     return _SPLIT_WORD.sub(r"\1x", "/".join(["images", *parts]))
+
+
+def _fill(part: str, filled: Mapping[str, str]) -> str:
+    """*part* with its values, cut so far that it fits; never the key and the index."""
+
+    def fill(width: int) -> str:
+        return _PLACEHOLDER.sub(
+            lambda m: filled.get(m[1], "none")[: _MAX_KEY if m[1] in {"key", "index"} else width],
+            part,
+        )
+
+    return next((name for name in map(fill, _WIDTHS) if len(name) <= _MAX_PART), fill(_WIDTHS[-1]))
 
 
 def safe_part(text: str) -> str:
@@ -67,5 +87,5 @@ def safe_part(text: str) -> str:
 
 
 def _tidy(part: str) -> str:
-    part = part.strip(" .")[:_MAX_PART] or "x"
-    return f"{part}x" if _DEVICE.fullmatch(part.partition(".")[0]) else part
+    stem, dot, rest = (part.strip(" .") or "x").partition(".")
+    return f"{stem}x{dot}{rest}" if _DEVICE.fullmatch(stem) else f"{stem}{dot}{rest}"

@@ -18,6 +18,8 @@ from batchgen.job.shape import PromptEntry, PromptFile
 from batchgen.job.wording import describe
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_FILE_PROBLEMS = 20  # one wrong column of a million rows is one mistake, not a million
+MAX_ID_CHARACTERS = 100
 ENDINGS = (".txt", ".csv", ".tsv", ".jsonl")
 
 
@@ -49,6 +51,7 @@ class PromptReader:
     folder: Path
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    _wrong_columns: set[tuple[str, str]] = field(default_factory=set)
 
     def read(self, items: Iterable[str | PromptEntry | PromptFile]) -> tuple[Prompt, ...]:
         """All prompts in the order of the job; those with problems are left out."""
@@ -84,12 +87,16 @@ class PromptReader:
     def _rows(self, item: PromptFile, place: Callable[[str, bool], Place]) -> Iterator[_Raw]:
         """The rows of a prompt file; parameters beside ``file`` hold for each row without them."""
         shared = item.model_extra or {}
-        for name in {"id", "text", "prompt"} & set(shared):
+        for name in sorted({"id", "text", "prompt"} & set(shared)):
             self._refuse(place(name, True), f"expected either file or {name}, got both")
             return
         path = self.folder / item.file
+        before = len(self.problems)
         try:
             for row_place, fields in read_rows(path):
+                if len(self.problems) >= before + MAX_FILE_PROBLEMS:
+                    self._refuse(row_place, "too many mistakes; the file was not read further")
+                    return
 
                 def where(
                     name: str, of_key: bool, row: Place = row_place, own: Container[str] = fields
@@ -115,20 +122,22 @@ class PromptReader:
             wrong = wrong or f"expected a text that is not empty, got {describe(text)}"
             self._refuse(raw.place(name, False), wrong)
         values = {key: self._values(key, value, raw) for key, value in fields.items()}
-        if isinstance(given_id, str) and not given_id.isprintable():
-            self._refuse(raw.place("id", False), "expected an id of visible characters")
+        if wrong := _refuse_id(given_id):
+            self._refuse(raw.place("id", False), wrong)
         if len(self.problems) > before:
             return None
         checked = {key: value for key, value in values.items() if value is not None}
-        prompt_id = str(given_id) if given_id is not None else _made_id(str(text), checked)
+        prompt_id = given_id if isinstance(given_id, str) else _made_id(str(text), checked)
         return Prompt(id=prompt_id, text=str(text), values=checked, place=raw.place(name, False))
 
     def _values(self, name: str, raw_value: object, raw: _Raw) -> Values | None:
         unknown = unknown_parameter(name, self.model)
         if unknown or name == "prompt":
-            self._refuse(
-                raw.place(name, True), unknown or "expected either text or prompt, got both"
-            )
+            place = raw.place(name, True)
+            # Rows of one file share their columns: once is enough.
+            if place.file == self.document.file or (place.file, name) not in self._wrong_columns:
+                self._refuse(place, unknown or "expected either text or prompt, got both")
+            self._wrong_columns.add((place.file, name))
             return None
         try:
             if several(raw_value, name=name, model=self.model):
@@ -153,7 +162,7 @@ def read_rows(path: Path) -> Iterator[tuple[Place, dict[str, object]]]:
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"expected a prompt file ending in {', '.join(ENDINGS)}, got {path}")
     raw = read_regular_file(path, max_bytes=MAX_FILE_BYTES, what="a prompt file")
-    text = decode_text(raw, file=str(path)).replace("\r\n", "\n")
+    text = decode_text(raw, file=str(path)).replace("\r\n", "\n").replace("\r", "\n")
     match path.suffix.lower():
         case ".txt":
             yield from _text_rows(text, path)
@@ -178,11 +187,13 @@ def _jsonl_rows(text: str, path: Path) -> Iterator[tuple[Place, dict[str, object
         place = Place(file=str(path), line=number, column=1, source=line)
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
+            # What cannot be written back cannot be sent: NaN, 1e999, half a surrogate pair.
+            json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+        except (ValueError, RecursionError) as error:
+            raise JobError([place.problem(f"expected valid JSON: {_fault(error)}")]) from None
         if not isinstance(row, dict):
-            raise JobError([place.problem("expected a JSON object on this line")])
-        if isinstance(row.get("id"), int):
+            raise JobError([place.problem(f"expected a JSON object, got {describe(row)}")])
+        if type(row.get("id")) is int:
             row["id"] = str(row["id"])
         yield place, {key: value for key, value in row.items() if value is not None}
 
@@ -192,7 +203,9 @@ def _table_rows(
 ) -> Iterator[tuple[Place, dict[str, object]]]:
     # The module's default of 131,072 characters would refuse a long prompt.
     csv.field_size_limit(MAX_FILE_BYTES)
-    reader = csv.reader(text.split("\n"), delimiter=delimiter, strict=True)
+    lines = text.split("\n")
+    # With the line ends: a quoted cell may hold some.
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     header: list[str] = []
     line = 1
     try:
@@ -203,10 +216,12 @@ def _table_rows(
                 header = [name.strip() for name in row]
                 _check_header(header, place)
             elif row:
-                yield place, _table_fields(header, row, place)
+                yield place, _table_fields(header, row, place, delimiter=delimiter)
     except csv.Error as error:
-        place = Place(file=str(path), line=reader.line_num, column=1)
-        raise JobError([place.problem(f"expected a table: {error}")]) from None
+        place = Place(file=str(path), line=line, column=1, source=lines[line - 1][:200])
+        unclosed = "unexpected end of data" in str(error)
+        wrong = "a quote in this row is never closed" if unclosed else str(error)
+        raise JobError([place.problem(f"expected a table: {wrong}")]) from None
 
 
 def _check_header(header: list[str], place: Place) -> None:
@@ -216,15 +231,37 @@ def _check_header(header: list[str], place: Place) -> None:
         raise JobError([place.problem("expected every column to have a name of its own")])
 
 
-def _table_fields(header: list[str], row: list[str], place: Place) -> dict[str, object]:
+def _table_fields(
+    header: list[str], row: list[str], place: Place, *, delimiter: str
+) -> dict[str, object]:
     if len(row) > len(header):
-        message = (
-            f"expected {len(header)} columns, got {len(row)}; a text with a comma needs quotes"
-        )
+        columns = "1 column" if len(header) == 1 else f"{len(header)} columns"
+        what = "tab" if delimiter == "\t" else "comma"
+        message = f"expected {columns}, got {len(row)}; a text with a {what} needs quotes"
         raise JobError([place.problem(message)])
     texts = {"text", "prompt", "id", "negative_prompt"}
     cells = zip(header, row, strict=False)  # an empty cell, or a missing one, is not set
     return {n: cell if n in texts else resolve(cell) for n, cell in cells if cell != ""}
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    if isinstance(error, UnicodeEncodeError):
+        return "half of a surrogate pair in a text"
+    if isinstance(error, RecursionError):
+        return "too deeply nested"
+    return "NaN, or a number that is too large"
+
+
+def _refuse_id(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        return f"expected an id as a text, got {describe(value)}"
+    if not value or len(value) > MAX_ID_CHARACTERS:
+        return f"expected an id of 1 to {MAX_ID_CHARACTERS} characters, got {len(value)}"
+    return None if value.isprintable() else "expected an id of visible characters"
 
 
 def _made_id(text: str, values: Mapping[str, Values]) -> str:

@@ -6,6 +6,7 @@ on its index, so a million of them take no more memory than the lists they are m
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -16,6 +17,12 @@ from batchgen.job.axes import Values
 from batchgen.job.canonical import digest, drawn_seed, variant_key
 from batchgen.job.models import Model
 from batchgen.job.prompts import Prompt
+
+Kind = tuple[str, frozenset[str]]
+"""What boxes must share to have a variant in common: the text and the parameters' names."""
+
+_DRAWN = Values((-1,))
+_SMALL = 64  # variants of a box whose points are looked up one by one
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +51,11 @@ class Box:
         """How many variants, by multiplication."""
         return math.prod(map(len, self.values.values()))
 
+    @property
+    def kind(self) -> Kind:
+        """What another box must share to overlap with this one."""
+        return self.text, frozenset(self.values)
+
     def request(self, index: int) -> dict[str, object]:
         """The parameters at *index*, by mixed-radix arithmetic."""
         chosen: dict[str, object] = {}
@@ -52,9 +64,19 @@ class Box:
             chosen[name] = values[digit]
         return {"prompt": self.text} | dict(reversed(chosen.items()))
 
-    def _with(self, name: str, values: Values) -> "Box":
+    def with_values(self, name: str, values: Values) -> "Box":
+        """The same with other *values* of one parameter."""
         changed = {**self.values, name: values}
         return Box(prompt_id=self.prompt_id, text=self.text, values=changed)
+
+    def point(self, request: Mapping[str, object]) -> "Box":
+        """The box of the one variant with the parameters of *request*."""
+        values = {name: Values((request[name],)) for name in self.values}
+        return Box(prompt_id=self.prompt_id, text=self.text, values=values)
+
+    def holds(self, request: Mapping[str, object]) -> bool:
+        """Whether one of its variants has the parameters of *request*, of the same names."""
+        return all(request[name] in values for name, values in self.values.items())
 
     def minus(self, other: "Box") -> list["Box"]:
         """What is left without the variants of *other*, as boxes that do not overlap."""
@@ -65,8 +87,8 @@ class Box:
         for name, shared in common.items():
             outside = rest.values[name].without(shared)
             if outside:
-                pieces.append(rest._with(name, outside))
-            rest = rest._with(name, shared)
+                pieces.append(rest.with_values(name, outside))
+            rest = rest.with_values(name, shared)
         return pieces
 
 
@@ -141,27 +163,62 @@ def boxes_of(
     ]
 
 
-def distinct_boxes(boxes: Iterable[Box]) -> list[Box]:
-    """The same variants with those left out that ask for the same as an earlier one."""
-    kept: list[Box] = []
-    # Only boxes of the same text and parameter names can overlap. Boxes of one variant, of which
-    # a prompt file may give many thousand, are looked up; only larger ones are cut piece by piece.
+def distinct_boxes(boxes: Sequence[Box], model: str) -> list[Box]:
+    """The same variants with those left out that ask for the same as another one."""
+    return _without_drawn_twins(_without_overlaps(boxes), model)
+
+
+def _without_overlaps(boxes: Sequence[Box]) -> list[Box]:
+    """Leave out what an earlier box has."""
+    # Of small boxes, of which a prompt file may give many thousand, every point is looked up; only
+    # large ones are compared with one another, and only those of a kind can overlap at all.
+    kinds = Counter(box.kind for box in boxes)
     points: set[str] = set()
-    small: dict[tuple[str, frozenset[str]], list[Box]] = {}
-    large: dict[tuple[str, frozenset[str]], list[Box]] = {}
+    earlier: dict[Kind, list[Box]] = {}
+    large: dict[Kind, list[Box]] = {}
+    kept: list[Box] = []
     for box in boxes:
-        kind = (box.text, frozenset(box.values))
-        if box.size == 1 and digest(box.request(0)) in points:
+        if kinds[box.kind] == 1:
+            kept.append(box)
             continue
-        left = [box]
-        for other in [*large.get(kind, ()), *(small.get(kind, ()) if box.size > 1 else ())]:
-            left = [piece for part in left for piece in part.minus(other)]
-        for piece in left:
-            if piece.size == 1:
-                points.add(digest(piece.request(0)))
-            (small if piece.size == 1 else large).setdefault(kind, []).append(piece)
+        if box.size <= _SMALL:
+            here = {digest(r): r for r in map(box.request, range(box.size))}
+            twins = [box.point(r) for name, r in here.items() if name in points]
+            left = _cut([box], [*twins, *large.get(box.kind, ())])
+            points.update(here)
+        else:
+            left = _cut([box], earlier.get(box.kind, ()))
+            large.setdefault(box.kind, []).extend(left)
+        earlier.setdefault(box.kind, []).extend(left)
         kept.extend(left)
     return kept
+
+
+def _without_drawn_twins(boxes: Sequence[Box], model: str) -> list[Box]:
+    """Leave out a drawn seed that the same request is also asked for with by name."""
+    named: dict[Kind, list[Box]] = {}
+    for box in boxes:
+        seeds = box.values.get("seed", _DRAWN)
+        if len(seeds) > 1 or -1 not in seeds:
+            named.setdefault(box.kind, []).append(box)
+    kept: list[Box] = []
+    for box in boxes:
+        others = named.get(box.kind, ())
+        twins: list[Box] = []
+        if others and -1 in box.values.get("seed", ()):
+            drawn = box.with_values("seed", _DRAWN)
+            for request in map(drawn.request, range(drawn.size)):
+                known = {**request, "seed": drawn_seed(model, request)}
+                if any(other.holds(known) for other in others):
+                    twins.append(box.point(request))
+        kept.extend(_cut([box], twins))
+    return kept
+
+
+def _cut(pieces: list[Box], others: Iterable[Box]) -> list[Box]:
+    for other in others:
+        pieces = [rest for piece in pieces for rest in piece.minus(other)]
+    return pieces
 
 
 def _spelled(values: Values) -> list[object]:

@@ -106,22 +106,30 @@ class Ledger:
         rows = self._reader.execute("SELECT name, value FROM meta")
         return {name: json.loads(value) for name, value in rows}
 
-    def states(self, keys: Sequence[str]) -> dict[str, State]:
-        """The states of those *keys* that have an entry."""
-        sql = f"SELECT key, state FROM variants WHERE key IN ({_marks(keys)})"
-        return {key: State(state) for key, state in self._reader.execute(sql, keys)}
+    def known(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """The entries of those *keys*, at most a few hundred, that have one."""
+        sql = f"SELECT {SELECT} FROM variants v WHERE v.key IN ({_marks(keys)})"
+        return {row[0]: to_entry(row) for row in self._reader.execute(sql, keys)}
 
-    def entries(self, *states: State) -> Iterator[Entry]:
-        """The entries in one of *states*, by key, a few hundred at a time."""
+    def entries(self, *states: State, wanted_only: bool = False) -> Iterator[Entry]:
+        """The entries in each of *states*, by key, a few hundred at a time."""
         sql = (
             f"SELECT {SELECT} FROM variants v WHERE v.state = ? AND v.key > ? "
-            f"ORDER BY v.key LIMIT {_CHUNK}"
+            f"AND v.wanted >= ? ORDER BY v.key LIMIT {_CHUNK}"
         )
         for state in states:
             after = ""
-            while rows := self._reader.execute(sql, (state, after)).fetchall():
+            while rows := self._reader.execute(sql, (state, after, wanted_only)).fetchall():
                 yield from map(to_entry, rows)
                 after = rows[-1][0]
+
+    def short(self) -> Iterator[Entry]:
+        """Saved entries that the job asks for and that have fewer images than asked for."""
+        sql = (
+            f"SELECT {SELECT} FROM variants v WHERE v.wanted AND v.state = 'saved' "
+            "AND v.error_class NOTNULL ORDER BY v.key"
+        )
+        return map(to_entry, self._reader.execute(sql))
 
     def images(self) -> Iterator[tuple[Entry, Image]]:
         """All saved images with the entries they belong to, in the order they were saved."""
@@ -135,6 +143,11 @@ class Ledger:
             for row in rows:
                 yield to_entry(row[:width]), to_image(row[width + 1 :])
             after = rows[-1][width]
+
+    def images_since(self, time: str) -> int:
+        """How many images were saved at or after *time*."""
+        sql = "SELECT count(*) FROM images WHERE saved_at >= ?"
+        return int(self._reader.execute(sql, (time,)).fetchone()[0])
 
     def counts(self) -> Counter[State]:
         """How many of the variants that the job asks for are in each state."""

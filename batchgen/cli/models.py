@@ -1,0 +1,42 @@
+"""``batchgen models``: what is known about models."""
+
+import json
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def models(as_json: bool) -> None:
+    """List the models that are checked and priced, with their parameters.
+
+    Any other model of the service works too: its parameters are sent as they are written.
+    """
+    from batchgen.job.models import MODELS
+
+    if as_json:
+        click.echo(json.dumps([_plain(model) for model in MODELS.values()], indent=2))
+        return
+    for model in MODELS.values():
+        price = "unknown" if model.price_micros is None else f"${model.price_micros / 1e6:g}"
+        click.echo(f"{model.id}  ({price} an image)")
+        for parameter in model.parameters:
+            default = "" if parameter.default is None else f"; default {parameter.default}"
+            need = "; required" if parameter.required else ""
+            click.echo(f"  {parameter.name:<16}{parameter.expected}{default}{need}")
+        for ratio, (width, height) in model.sizes.items():
+            click.echo(f"  {ratio:<16}{width} × {height} pixels")
+
+
+def _plain(model: object) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from batchgen.job.models import Model
+
+    assert isinstance(model, Model)
+    return {
+        "id": model.id,
+        "price_usd": None if model.price_micros is None else model.price_micros / 1e6,
+        "parameters": [asdict(parameter) for parameter in model.parameters],
+        "sizes": dict(model.sizes),
+    }

@@ -1,0 +1,155 @@
+"""What a run shows while it goes on: a bar on a terminal, a line every 30 s without one."""
+
+import asyncio
+import logging
+import sys
+from types import TracebackType
+from typing import Never, Protocol, Self
+
+import click
+from tqdm import tqdm
+
+from batchgen.cli.words import duration
+from batchgen.run.tally import Tally
+
+LINE_EVERY = 30.0
+# A night in which every variant fails alike must not fill a mailbox; run.log has them all.
+SHOWN_WARNINGS = 10
+
+
+class Progress(Protocol):
+    """Shows a tally; a context manager around the run."""
+
+    def __call__(self, tally: Tally) -> None:
+        """Take the latest counts."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the terminal tidy."""
+
+    async def tick(self) -> None:
+        """Show what is due by time alone, until cancelled."""
+
+    def write(self, line: str) -> None:
+        """Show a line without tearing what is there."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def __call__(self, tally: Tally) -> None:
+        """Nothing."""
+
+    def __enter__(self) -> Self:
+        """Nothing."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing."""
+
+    async def tick(self) -> None:
+        """Nothing, for ever."""
+
+    def write(self, line: str) -> None:
+        """Nothing."""
+
+
+class Lines(Silence):
+    """One line every 30 seconds, for logs."""
+
+    def __init__(self) -> None:
+        """Begin without a tally."""
+        self._tally: Tally | None = None
+        self._made = 0
+
+    def __call__(self, tally: Tally) -> None:
+        """Keep the latest counts for the next line."""
+        self._tally = tally
+
+    async def tick(self) -> None:
+        """Print the lines."""
+        while True:
+            await asyncio.sleep(LINE_EVERY)
+            if self._tally:
+                self.write(self._line(self._tally))
+
+    def write(self, line: str) -> None:
+        """Print *line* on stderr."""
+        click.echo(line, err=True)
+
+    def _line(self, tally: Tally) -> str:
+        rate = (tally.images_made - self._made) / LINE_EVERY
+        self._made = tally.images_made
+        left = tally.images_planned - tally.images
+        eta = f", about {duration(left / rate)} left" if rate > 0 else ""
+        return (
+            f"batchgen: {tally.images:,} of {tally.images_planned:,} images, "
+            f"{rate * 60:.0f}/min{eta}; {_details(tally)}"
+        )
+
+
+class Bar(Silence):
+    """A tqdm bar on a terminal."""
+
+    def __init__(self) -> None:
+        """Begin without a bar: the totals come with the first tally."""
+        self._bar: tqdm[Never] | None = None
+
+    def __call__(self, tally: Tally) -> None:
+        """Show the latest counts; tqdm itself redraws ten times a second at most."""
+        if self._bar is None:
+            self._bar = tqdm(
+                total=tally.images_planned,
+                initial=tally.images - tally.images_made,
+                unit="img",
+                file=sys.stderr,
+                dynamic_ncols=True,
+            )
+        self._bar.set_postfix_str(_details(tally), refresh=False)
+        self._bar.update(tally.images - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the finished bar on the screen."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def write(self, line: str) -> None:
+        """Print *line* above the bar."""
+        tqdm.write(line, file=sys.stderr)
+
+
+class Warnings(logging.Handler):
+    """Shows the first warnings of a run; all of them are in run.log."""
+
+    def __init__(self, progress: Progress) -> None:
+        """Show them by way of *progress*."""
+        super().__init__(logging.WARNING)
+        self._progress = progress
+        self._shown = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one more, or say once that there are more."""
+        self._shown += 1
+        if self._shown <= SHOWN_WARNINGS:
+            self._progress.write(f"batchgen: warning: {record.getMessage()}")
+        elif self._shown == SHOWN_WARNINGS + 1:
+            self._progress.write("batchgen: warning: there are more; .batchgen/run.log has them")
+
+
+def choose(*, quiet: bool) -> Progress:
+    """The progress for the stream that stderr is."""
+    if quiet:
+        return Silence()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+def _details(tally: Tally) -> str:
+    spend = f", ${tally.spent_micros / 1e6:.2f}" if tally.spent_micros else ""
+    return f"{tally.in_flight} in flight, {tally.failed} failed, {tally.nsfw} nsfw{spend}"

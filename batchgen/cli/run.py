@@ -1,0 +1,124 @@
+"""``batchgen run``: make the dataset of a job, or go on making it."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchgen.cli.progress import Progress
+    from batchgen.job.load import Job
+    from batchgen.run.accounts import Outcome
+    from batchgen.run.options import RunOptions
+
+
+@click.command()
+@click.argument("job_file", metavar="JOB.yaml", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
+@click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
+@click.option("--base-url", metavar="URL", help="The address of the service.")
+@click.option("--concurrency", type=int, metavar="N", help="Predictions in flight.")
+@click.option("--rate", type=float, metavar="N", help="Images per minute.")
+@click.option("--budget", type=float, metavar="USD", help="The most this dataset may cost.")
+@click.option("--quiet", is_flag=True, help="Print nothing when all goes well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
+    """Make the dataset of JOB.yaml, or go on making it.
+
+    Running the same command again continues where the last run ended; a finished job makes no
+    request. Ctrl-C ends the run tidily: what is paid is collected now or by the next run.
+    """
+    import asyncio
+
+    from batchgen.cli.progress import choose
+    from batchgen.job.load import load_job
+    from batchgen.run.options import RunOptions
+
+    job = load_job(job_file)
+    chosen = RunOptions(**options)  # type: ignore[arg-type]  # click has checked the types
+    if not quiet:
+        for warning in job.warnings:
+            click.echo(f"warning: {warning}", err=True)
+    with choose(quiet=quiet or as_json) as progress:
+        outcome = asyncio.run(_make(job, chosen, progress))
+    if as_json:
+        import json
+
+        click.echo(json.dumps(outcome.summary()))
+    elif not quiet:
+        _print(outcome)
+    if not quiet or outcome.exit_code:
+        click.echo(f"batchgen: {outcome.sentence()}", err=True)
+    return outcome.exit_code
+
+
+async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Outcome":
+    import asyncio
+
+    from batchgen.run.making import run_job
+    from batchgen.run.stop import Stop, signals
+
+    stop = Stop()
+    ticker = asyncio.create_task(progress.tick())
+    with _logging(options.out or job.folder, progress), signals(stop):
+        try:
+            return await run_job(job, options, stop=stop, watch=progress)
+        finally:
+            ticker.cancel()
+
+
+@contextmanager
+def _logging(folder: Path, progress: "Progress") -> "Iterator[None]":
+    """Send what the rooms log to run.log, and the first warnings to the screen."""
+    import logging
+    import time
+
+    from batchgen.cli.progress import Warnings
+    from batchgen.dataset.folder import DatasetFolder
+
+    # Opened with its first record, which comes after the folder was made and claimed.
+    file = logging.FileHandler(DatasetFolder(folder).log, encoding="utf-8", delay=True)
+    form = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    form.converter = time.gmtime
+    file.setFormatter(form)
+    handlers: list[logging.Handler] = [file, Warnings(progress)]
+    logger = logging.getLogger("batchgen")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in handlers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def _print(outcome: "Outcome") -> None:
+    from batchgen.cli.words import duration, money, size, table
+
+    c = outcome.counts
+    others = {
+        "failed": c.failed,
+        "uncertain": c.uncertain,
+        "expired": c.expired,
+        "short": c.short,
+        "left": c.pending,
+    }
+    states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
+    made = f"{outcome.images_made:,} images in {duration(outcome.wall_s)}"
+    asked = f"{outcome.submits:,} submits, {outcome.polls:,} polls, {outcome.retries:,} retries"
+    flagged = f"{outcome.nsfw:,} flagged NSFW"
+    table(
+        [
+            ("dataset", str(outcome.dataset)),
+            ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
+            ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
+            ("spend", money(outcome.spent_usd, free=outcome.service == "local")),
+            ("this run", f"{made}, {asked}"),
+        ]
+    )

@@ -1,0 +1,19 @@
+"""``batchgen schema``: the JSON Schema of job files, for editors."""
+
+import json
+
+import click
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of job files.
+
+    Save it beside your jobs, and start a job file with this line to get help in your editor:
+
+        # yaml-language-server: $schema=batchgen.schema.json
+    """
+    from batchgen.job.shape import JobFile
+
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    click.echo(json.dumps({**document, **JobFile.model_json_schema()}, indent=2))

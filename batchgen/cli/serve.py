@@ -1,0 +1,87 @@
+"""``batchgen serve``: the local service in the foreground."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from batchgen.local import LocalSettings
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8787,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
+)
+@click.option(
+    "--latency",
+    default="0.5..1.5",
+    show_default=True,
+    metavar="LOW..HIGH",
+    help="Seconds a prediction takes; a single number for always the same.",
+)
+@click.option(
+    "--tier", help="Limits of an account: bronze, silver, gold or ultra.  [default: none]"
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep accepted predictions in FILE, so that a restart knows them.",
+)
+def serve(host: str, port: int, latency: str, tier: str | None, state: Path | None) -> None:
+    """Run the local service until Ctrl-C.
+
+    It speaks the WaveSpeedAI v3 API on this computer: for rehearsals without a key and without
+    cost. Its pictures are drawn by rules; no model makes them.
+    """
+    import asyncio
+
+    from batchgen.local import LocalSettings
+
+    settings = LocalSettings(
+        host=host, port=port, latency=_latency(latency), tier=tier, state_file=state
+    )
+    if not settings.loopback:
+        click.echo(
+            f"warning: {host} is not loopback: every computer that reaches this one can use the "
+            "service, and what it sends is not encrypted",
+            err=True,
+        )
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: "LocalSettings") -> None:
+    import asyncio
+    import signal
+
+    from batchgen.local import local_service
+
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with local_service(settings) as base:
+        click.echo(f"local service on {base} (Ctrl-C stops it)")
+        click.echo(
+            "from another terminal:\n"
+            f"  WAVESPEED_BASE_URL={base} WAVESPEED_API_KEY=anything "
+            "batchgen run JOB.yaml --service wavespeed",
+            err=True,
+        )
+        await stopped.wait()
+
+
+def _latency(text: str) -> tuple[float, float]:
+    low, separator, high = text.partition("..")
+    try:
+        return float(low), float(high if separator else low)
+    except ValueError:
+        raise click.BadParameter(
+            f"expected LOW..HIGH or one number, in seconds, got {text!r}", param_hint="--latency"
+        ) from None

@@ -1,0 +1,41 @@
+"""``batchgen status``: how far a dataset is, from its ledger, while it runs or after."""
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def status(folder: Path, as_json: bool) -> None:
+    """Say how far the dataset in DIR is: counts, spend, rate and what is left.
+
+    Reads the ledger and takes no lock, so it can be asked while a run goes on.
+    """
+    from batchgen.cli.words import duration, money, table
+    from batchgen.run.standing import standing
+
+    found = standing(folder)
+    if as_json:
+        click.echo(json.dumps(found.as_json()))
+        return
+    c = found.counts
+    others = {"failed": c.failed, "uncertain": c.uncertain, "expired": c.expired, "left": c.pending}
+    states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
+    rate = f"{found.images_per_minute:.1f} images a minute" if found.images_per_minute else "none"
+    left = f", about {duration(found.seconds_left)} left" if found.seconds_left else ""
+    images = f"{found.images:,} of {found.images_planned:,}"
+    table(
+        [
+            ("job", f"{found.job}, {'running' if found.running else 'not running'}"),
+            ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
+            (
+                "images",
+                f"{images}, {found.nsfw:,} flagged NSFW",
+            ),
+            ("spend", money(found.spent_usd, free=found.service == "local")),
+            ("rate", rate + left),
+        ]
+    )

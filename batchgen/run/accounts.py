@@ -1,0 +1,113 @@
+"""How a run ended: counts that balance, the exit code, and the words for both."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from batchgen.errors import ExitCode
+from batchgen.ledger.entry import State
+from batchgen.ledger.store import Ledger
+from batchgen.run.stop import PRECEDENCE, Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Where the variants that the job asks for stand; the last five add up to the first."""
+
+    planned: int
+    saved: int
+    failed: int
+    uncertain: int
+    expired: int
+    pending: int
+    """Everything else: still to do, in flight, or paid and not downloaded yet."""
+    short: int
+    """Of the saved ones, those with fewer images than asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run hands back, and what ``summary.json`` says."""
+
+    job: str
+    dataset: Path
+    service: str
+    exit_code: ExitCode
+    why: str
+    """Why the run ended before its work did; empty when it did not."""
+    counts: Counts
+    images: int
+    """In the dataset as a whole, as the next four."""
+    images_planned: int
+    nsfw: int
+    bytes: int
+    spent_usd: float | None
+    """None when the price of the model is unknown."""
+    images_made: int = 0
+    """By this run, as all that follows."""
+    submits: int = 0
+    polls: int = 0
+    retries: int = 0
+    started_at: str = ""
+    ended_at: str = ""
+    wall_s: float = field(default=0.0)
+
+    def summary(self) -> dict[str, object]:
+        """The content of ``summary.json``."""
+        return {
+            **asdict(self.counts),
+            **{name: value for name, value in asdict(self).items() if name != "counts"},
+            "dataset": str(self.dataset),
+            "exit_code": int(self.exit_code),
+            "class": self.exit_code.word,
+        }
+
+    def sentence(self) -> str:
+        """The class in words, and what to do next: the last line of a run."""
+        c = self.counts
+        again = f"{c.pending:,} variants are left, run again to go on"
+        match self.exit_code:
+            case ExitCode.OK:
+                words = f"every one of {c.planned:,} variants has its images"
+            case ExitCode.PARTIAL:
+                lost = c.failed + c.expired + c.short
+                words = f"{lost:,} of {c.planned:,} variants have not all their images"
+                words += "; failures.jsonl says why"
+            case ExitCode.UNCERTAIN:
+                words = (
+                    f"{c.uncertain:,} submits were not answered and may have been paid; they are"
+                )
+                words += " held, not sent again, and listed in failures.jsonl"
+            case ExitCode.ACCOUNT:
+                words = f"{self.why}; check the key and the balance, then run again"
+            case ExitCode.STORAGE:
+                words = f"{self.why}; make room or mend the disk, then run again"
+            case _:
+                words = f"{self.why or 'not everything could be finished'}; {again}"
+        return f"{self.exit_code.word}: {words}"
+
+
+def count(ledger: Ledger, planned: int) -> Counts:
+    """The counts of a dataset whose job asks for *planned* variants."""
+    states = ledger.counts()
+    ended = {s: states[s] for s in (State.SAVED, State.FAILED, State.UNCERTAIN, State.EXPIRED)}
+    return Counts(
+        planned=planned,
+        saved=ended[State.SAVED],
+        failed=ended[State.FAILED],
+        uncertain=ended[State.UNCERTAIN],
+        expired=ended[State.EXPIRED],
+        pending=planned - sum(ended.values()),
+        short=ledger.totals().short,
+    )
+
+
+def exit_code(counts: Counts, stop: Stop) -> ExitCode:
+    """The first class that holds, in the order of the contract."""
+    holds = {stop.code, ExitCode.OK}
+    if counts.uncertain:
+        holds.add(ExitCode.UNCERTAIN)
+    if counts.pending:
+        holds.add(ExitCode.INCOMPLETE)
+    if counts.failed or counts.expired or counts.short:
+        holds.add(ExitCode.PARTIAL)
+    return min(holds, key=PRECEDENCE.index)

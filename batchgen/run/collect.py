@@ -1,0 +1,116 @@
+"""The last step of a variant's life: its images, verified and under their final names."""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from batchgen.api.download import DownloadError, GoneError
+from batchgen.api.retry import DOWNLOAD_TRIES, backoff
+from batchgen.api.wire import Prediction
+from batchgen.dataset.images import StoredImage, store_image
+from batchgen.dataset.picture import PictureError
+from batchgen.job.variants import Variant
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.run.context import Context, now, seconds_since
+from batchgen.run.rows import manifest_row
+
+log = logging.getLogger(__name__)
+
+# Outputs are deleted after seven days (docs/what-are-predictions).
+RETENTION = timedelta(days=7).total_seconds()
+
+
+async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
+    """Download the images of a completed prediction; nothing here can buy anything.
+
+    The entry stays completed when an image cannot be had now; the next run tries again for free.
+    Raises StorageError.
+    """
+    async with run.downloads:
+        images = await _images(run, entry, prediction)
+        if images is None:
+            images = await _after_fresh_poll(run, entry)
+    if not images:
+        return
+    missing = entry.images_asked - len(images)
+    short = f"{len(images)} of {entry.images_asked} images came"
+    entry = entry.move(
+        State.SAVED,
+        error_class="missing_output" if missing else None,
+        error=short if missing else None,
+    )
+    await run.ledger.write(entry, images)
+    # Straight after the commit, so that rows land in the order of the ledger.
+    run.manifest.append(manifest_row(entry, image) for image in images)
+    run.tally.saved(images)
+
+
+async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
+    """Ask for fresh addresses once; the images have expired when these are gone as well."""
+    answer = await run.service.client.result(str(entry.prediction_id))
+    run.tally.polls += 1
+    images: Sequence[Image] | None = None
+    if isinstance(answer, Prediction) and answer.completed:
+        images = await _images(run, entry, answer)
+    if images is None and seconds_since(entry.created_at or entry.submitted_at) > RETENTION:
+        run.tally.failed += 1
+        log.warning("the images of %s have expired", entry.prediction_id)
+        error = "the service keeps images for seven days"
+        await run.ledger.write(entry.move(State.EXPIRED, error_class="expired", error=error))
+    return images or ()
+
+
+async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequence[Image] | None:
+    """All images, an empty list when one cannot be had now, None when an address is gone."""
+    images = []
+    for index, address in enumerate(prediction.outputs[: entry.images_asked]):
+        try:
+            stored = await _download(run, entry, index, address)
+        except GoneError as error:
+            log.info("image %d of %s: %s", index, entry.prediction_id, error)
+            return None
+        if stored is None:
+            return ()
+        images.append(_record(stored, index, prediction))
+    return images
+
+
+async def _download(run: Context, entry: Entry, index: int, address: str) -> StoredImage | None:
+    """One image, tried a few times; None when it cannot be had now. Raises GoneError."""
+    variant = Variant(
+        index=0,  # the place in the plan plays no part in a name
+        key=entry.key,
+        prompt_id=entry.prompt_id,
+        model=entry.model,
+        request=entry.request,
+    )
+    for tries in range(1, DOWNLOAD_TRIES + 1):
+        try:
+            return await store_image(
+                run.folder,
+                run.service.downloader.fetch(address),
+                part=f"{entry.key}_{index}",
+                names=lambda whole: run.job.image_name(variant, index, whole_key=whole),
+            )
+        except GoneError:
+            raise
+        except (DownloadError, PictureError) as error:
+            log.warning("image %d of %s, try %d: %s", index, entry.prediction_id, tries, error)
+            run.tally.retries += 1
+        if tries < DOWNLOAD_TRIES and not await run.stop.pause(backoff(tries)):
+            break
+    return None
+
+
+def _record(stored: StoredImage, index: int, prediction: Prediction) -> Image:
+    return Image(
+        index=index,
+        file_name=stored.file_name,
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        media_type=stored.picture.media_type,
+        width=stored.picture.width,
+        height=stored.picture.height,
+        nsfw=prediction.nsfw(index),
+        saved_at=now(),
+    )

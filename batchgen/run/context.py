@@ -1,0 +1,59 @@
+"""What every variant of a run needs on its way."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from batchgen.api.wire import format_time
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.manifest import Manifest
+from batchgen.job.load import Job, Pace
+from batchgen.ledger.entry import Entry
+from batchgen.ledger.store import Ledger
+from batchgen.run.rate import Rate
+from batchgen.run.service import Service
+from batchgen.run.spend import Spend
+from batchgen.run.stop import Stop
+from batchgen.run.tally import Tally, Watch
+
+# A submit is short and losing its answer is expensive: no more than this many can be unanswered
+# when the process is killed.
+POSTS_IN_FLIGHT = 16
+DOWNLOADS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The parts of a run, put together once."""
+
+    job: Job
+    pace: Pace
+    free: bool
+    """Whether the service charges nothing."""
+    service: Service
+    ledger: Ledger
+    folder: DatasetFolder
+    manifest: Manifest
+    stop: Stop
+    spend: Spend
+    rate: Rate
+    tally: Tally
+    watch: Watch
+    posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_IN_FLIGHT))
+    downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOWNLOADS))
+
+    def cost_micros(self, entry: Entry) -> int | None:
+        """What a submit of *entry* costs, in millionths of a US dollar; None when unknown."""
+        return 0 if self.free else self.job.model.cost_micros(entry.request)
+
+
+def now() -> str:
+    """The time as ledger and manifest show it: RFC 3339 in UTC with milliseconds."""
+    return format_time(datetime.now(UTC))
+
+
+def seconds_since(time: str | None) -> float:
+    """Seconds from *time* to now; 0 when there is none or the clock was set back."""
+    if time is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds())

@@ -1,0 +1,118 @@
+"""The second step of a variant's life: polling its prediction until it has ended."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from batchgen.api.outcome import Poll, PollProblem
+from batchgen.api.retry import backoff, next_poll
+from batchgen.api.wire import WAITING, Prediction
+from batchgen.errors import ExitCode
+from batchgen.ledger.entry import Entry, State
+from batchgen.run.context import Context, now, seconds_since
+
+log = logging.getLogger(__name__)
+
+# A service may not know a prediction for a moment after it has accepted it.
+MISSING_GRACE = 60.0
+# A prediction may be called completed a moment before its images are listed.
+EMPTY_POLLS = 4
+
+# Business codes of a failed prediction, from the service's error page.
+_CLASSES = {1200: "moderation", 1400: "parameter", 1401: "parameter", 1402: "parameter"}
+
+
+async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
+    """Poll until the prediction has ended; it comes back itself when it has images to collect.
+
+    The entry stays submitted when the run ends first or patience does: the next run goes on with
+    it, and nothing is ever submitted again because of a wait. Raises StorageError.
+    """
+    age = _age(entry)
+    at_least = run.service.poll_interval
+    delay = next_poll(age(), at_least=at_least) if age() < at_least else 0.0
+    troubles = empty = 0
+    while await run.stop.pause(delay):
+        answer = await run.service.client.result(str(entry.prediction_id))
+        entry = replace(entry, polls=entry.polls + 1)
+        run.tally.polls += 1
+        run.watch(run.tally)
+        delay = next_poll(age(), at_least=at_least)
+        if isinstance(answer, PollProblem):
+            if entry_or_none := await _problem(run, entry, answer, age()):
+                return entry_or_none, None
+            troubles += 1
+            run.tally.retries += 1
+            delay = max(delay, backoff(troubles, answer.retry_after))
+        elif answer.ended_badly:
+            return await _failed(run, entry, answer), None
+        elif answer.completed and answer.outputs:
+            return await _completed(run, entry, answer), answer
+        elif answer.completed:
+            empty += 1
+            if empty == EMPTY_POLLS:
+                return await _failed(run, entry, answer), None
+        else:
+            entry = _waiting(entry, answer, age())
+        if age() > run.pace.prediction_timeout:
+            log.warning("prediction %s has not ended after %.0f s", entry.prediction_id, age())
+            break
+    return entry, None
+
+
+def _age(entry: Entry) -> Callable[[], float]:
+    """Seconds since the submit, by a clock that never jumps."""
+    clock = asyncio.get_running_loop().time
+    start = clock() - seconds_since(entry.submitted_at)
+    return lambda: clock() - start
+
+
+def _waiting(entry: Entry, answer: Prediction, age: float) -> Entry:
+    if answer.status not in WAITING:
+        log.info("prediction %s has the unknown status %r", entry.prediction_id, answer.status)
+    if answer.status == "processing" and entry.queue_ms is None:
+        return replace(entry, queue_ms=round(age * 1000))
+    return entry
+
+
+async def _completed(run: Context, entry: Entry, answer: Prediction) -> Entry:
+    if entry.state is State.COMPLETED:
+        return entry  # an earlier run noticed; this poll was for fresh addresses
+    entry = entry.move(
+        State.COMPLETED,
+        completed_at=now(),
+        inference_ms=answer.inference_ms,
+        total_ms=round(seconds_since(entry.submitted_at) * 1000),
+    )
+    await run.ledger.write(entry)
+    return entry
+
+
+async def _failed(run: Context, entry: Entry, answer: Prediction) -> Entry:
+    if answer.completed:
+        error_class, error = "empty_outputs", "completed without any image"
+    else:
+        error_class = _CLASSES.get(answer.error_code or 0, answer.status)
+        error = answer.error or f"the service says {answer.status}"
+    run.tally.failed += 1
+    log.warning("variant %s failed (%s): %s", entry.key, error_class, error)
+    entry = entry.move(State.FAILED, completed_at=now(), error_class=error_class, error=error)
+    await run.ledger.write(entry)
+    return entry
+
+
+async def _problem(run: Context, entry: Entry, answer: PollProblem, age: float) -> Entry | None:
+    """What a poll without a prediction ends in; None when it is to be asked again."""
+    if answer.kind is Poll.ACCOUNT:
+        why = f"the service refuses the account: {answer.reason}"
+        run.stop.no_more_submits(ExitCode.ACCOUNT, why)
+        return entry
+    if answer.kind is Poll.MISSING and age > MISSING_GRACE:
+        run.tally.failed += 1
+        log.warning("the service has lost prediction %s: %s", entry.prediction_id, answer.reason)
+        entry = entry.move(State.EXPIRED, error_class="lost", error=answer.reason)
+        await run.ledger.write(entry)
+        return entry
+    log.info("poll of %s: %s", entry.prediction_id, answer.reason)
+    return None

@@ -1,0 +1,36 @@
+"""One variant's life, in order: submit, follow, collect.
+
+Every step ends in a ledger entry. What goes wrong on the way becomes a state of that entry or ends
+the run through ``Stop``; other exceptions are bugs and come through.
+"""
+
+from batchgen.errors import ExitCode, StorageError
+from batchgen.ledger.entry import Entry, State
+from batchgen.run.collect import collect
+from batchgen.run.context import Context
+from batchgen.run.follow import follow
+from batchgen.run.pool import Release
+from batchgen.run.submit import submit
+
+
+async def live(run: Context, entry: Entry, release: Release) -> None:
+    """Take one variant as far as it goes; *release* gives its place in flight back.
+
+    The place is free as soon as the prediction has ended: downloads are bounded on their own, so a
+    slow image host never idles a paid slot.
+    """
+    run.tally.in_flight += 1
+    prediction = None
+    try:
+        if entry.state is State.PLANNED:
+            entry = await submit(run, entry)
+        if entry.state in {State.SUBMITTED, State.COMPLETED}:
+            entry, prediction = await follow(run, entry)
+        release()
+        if prediction:
+            await collect(run, entry, prediction)
+    except StorageError as error:
+        run.stop.leave(ExitCode.STORAGE, str(error))
+    finally:
+        run.tally.in_flight -= 1
+        run.watch(run.tally)

@@ -1,0 +1,87 @@
+"""Reaching the service: WaveSpeedAI with the user's key, or the local service started here."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from batchgen.api.client import ServiceClient, check_base_url, is_loopback
+from batchgen.api.download import Downloader
+from batchgen.api.key import ApiKey, read_key
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import UsageError
+from batchgen.job.load import Job, Pace
+from batchgen.run.options import RunOptions
+
+WAVESPEED = "https://api.wavespeed.ai"
+BASE_URL = "WAVESPEED_BASE_URL"
+# The real service asks for 2 s between two polls of one image prediction (docs/get-result).
+POLITE_INTERVAL = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Where to find the service and who asks; settled before anything is written or sent."""
+
+    base_url: str
+    """Empty for a local service that is still to be started."""
+    key: ApiKey
+    free: bool
+    """Whether nothing is charged: the local service only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The open connections of a run."""
+
+    client: ServiceClient
+    downloader: Downloader
+    poll_interval: float
+    """Seconds between two polls of one prediction, at the least."""
+
+
+def find_access(
+    job: Job, options: RunOptions, environment: Mapping[str, str] = os.environ
+) -> Access:
+    """Where *job* is to be made: option, then environment, then the default of its service.
+
+    Raises UsageError for a missing key or an address that cannot be used.
+    """
+    service = options.service or job.service
+    if service == "local":
+        base_url = options.base_url or ""
+        if base_url and not is_loopback(check_base_url(base_url)):
+            raise UsageError(f"expected a local service on this machine, got {base_url!r}")
+        return Access(base_url=base_url, key=ApiKey("local"), free=True)
+    base_url = options.base_url or environment.get(BASE_URL) or WAVESPEED
+    check_base_url(base_url)
+    return Access(base_url=base_url, key=read_key(environment), free=False)
+
+
+@asynccontextmanager
+async def open_service(access: Access, pace: Pace, folder: DatasetFolder) -> AsyncIterator[Service]:
+    """Connect for the length of the block; starts the local service when that is asked for."""
+    async with AsyncExitStack() as stack:
+        base_url = access.base_url
+        if not base_url:
+            # Pillow and the web server are loaded only when they are used.
+            from batchgen.local import LocalSettings, local_service
+
+            settings = LocalSettings(state_file=folder.local_service)
+            base_url = await stack.enter_async_context(local_service(settings))
+        loopback = is_loopback(check_base_url(base_url))
+        client = ServiceClient(
+            base_url,
+            access.key,
+            submit_timeout=pace.submit_timeout,
+            poll_timeout=pace.poll_timeout,
+        )
+        downloader = Downloader(timeout=pace.download_timeout, allow_loopback=loopback)
+        await stack.enter_async_context(client)
+        await stack.enter_async_context(downloader)
+        interval = pace.poll_min_interval
+        yield Service(
+            client=client,
+            downloader=downloader,
+            poll_interval=interval if loopback else max(interval, POLITE_INTERVAL),
+        )

@@ -1,0 +1,88 @@
+"""How far a dataset is, read from its ledger without a lock, while a run goes on or after."""
+
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import UsageError
+from batchgen.ledger.store import Ledger
+from batchgen.run.accounts import Counts, count
+from batchgen.run.context import seconds_since
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What ``batchgen status`` shows."""
+
+    job: str
+    service: str
+    running: bool
+    counts: Counts
+    images: int
+    images_planned: int
+    nsfw: int
+    spent_usd: float | None
+    started_at: str
+    """Of the run that goes on, or else of the last one."""
+    images_per_minute: float | None
+    """Since then; None when no run goes on."""
+    seconds_left: float | None
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, counts first."""
+        rest = {name: value for name, value in asdict(self).items() if name != "counts"}
+        return {**asdict(self.counts), **rest}
+
+
+def standing(root: Path) -> Standing:
+    """How far the dataset in *root* is. Raises UsageError when there is none."""
+    folder = DatasetFolder(root)
+    if not folder.ledger.exists():
+        raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+    with Ledger(folder.ledger, read_only=True) as ledger:
+        meta = ledger.meta()
+        started_at = str(meta.get("started_at", ""))
+        planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
+        totals = ledger.totals()
+        running = _running(folder.lock)
+        rate = left = None
+        if running and (elapsed := seconds_since(started_at)) > 0:
+            rate = ledger.images_since(started_at) / elapsed
+            left = max(0, images_planned - totals.images) / rate if rate else None
+        return Standing(
+            job=str(meta.get("job", "")),
+            service=str(meta.get("service", "")),
+            running=running,
+            counts=count(ledger, planned),
+            images=totals.images,
+            images_planned=images_planned,
+            nsfw=totals.nsfw,
+            spent_usd=totals.spent_micros / 1e6 if meta.get("price_known") else None,
+            started_at=started_at,
+            images_per_minute=None if rate is None else round(rate * 60, 1),
+            seconds_left=None if left is None else round(left, 1),
+        )
+
+
+def _running(lock: Path) -> bool:
+    """Whether the process that the lock names is alive.
+
+    Trying the lock itself would make a run that starts in this moment believe it is taken.
+    """
+    try:
+        holder = json.loads(lock.read_text("utf-8"))
+        if holder["host"] != socket.gethostname():
+            return False
+        os.kill(int(holder["pid"]), 0)
+    except PermissionError:
+        return True  # alive, and somebody else's
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,88 @@
+"""When a run ends before its work does, and why.
+
+Two steps: *no more submits* lets paid work be followed and collected; *leave* also stops following,
+so that what is in flight stays for the next run. Neither cancels anything.
+"""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from batchgen.errors import ExitCode
+
+# The first that holds names the exit, as the contract orders them; a bug comes before all.
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.STORAGE,
+    ExitCode.ACCOUNT,
+    ExitCode.UNCERTAIN,
+    ExitCode.INCOMPLETE,
+    ExitCode.PARTIAL,
+    ExitCode.OK,
+)
+
+
+class Stop:
+    """Tells a run to end; remembers the weightiest reason."""
+
+    def __init__(self) -> None:
+        """Nothing has been said yet."""
+        self.code = ExitCode.OK
+        self.why = ""
+        self.submitting = True
+        """Whether new submits may be sent."""
+        self.hurry = asyncio.Event()
+        """Set by a second signal: leave without waiting for anything."""
+        self._leave = asyncio.Event()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether predictions in flight are left for the next run."""
+        return self._leave.is_set()
+
+    def no_more_submits(self, code: ExitCode, why: str) -> None:
+        """End the submits, go on collecting what is paid."""
+        self.submitting = False
+        if PRECEDENCE.index(code) < PRECEDENCE.index(self.code):
+            self.code, self.why = code, why
+
+    def leave(self, code: ExitCode, why: str) -> None:
+        """End the submits and the following; downloads that are running may finish."""
+        self.no_more_submits(code, why)
+        self._leave.set()
+
+    async def pause(self, seconds: float) -> bool:
+        """Sleep; False, and at once, when it is time to leave."""
+        try:
+            await asyncio.wait_for(self._leave.wait(), max(seconds, 0))
+        except TimeoutError:
+            return True
+        return False
+
+    async def until_left(self) -> None:
+        """Return when it is time to leave."""
+        await self._leave.wait()
+
+
+@contextmanager
+def signals(stop: Stop) -> Iterator[None]:
+    """Let INT, TERM and HUP drain the run while the block lasts; a second one hurries it."""
+    loop = asyncio.get_running_loop()
+
+    def receive(number: signal.Signals) -> None:
+        if stop.leaving:
+            stop.hurry.set()
+        code = ExitCode.INTERRUPTED if number is signal.SIGINT else ExitCode.TERMINATED
+        stop.leave(code, f"stopped by {number.name}")
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, receive, number)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

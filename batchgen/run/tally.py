@@ -1,0 +1,38 @@
+"""What a run has done so far, for whoever watches it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from batchgen.ledger.entry import Image
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """Counts of a run while it goes on; earlier runs of the dataset included where it says so."""
+
+    images_planned: int
+    images: int
+    """Saved, earlier runs included."""
+    nsfw: int
+    """Flagged images, earlier runs included."""
+    spent_micros: int
+    """Earlier runs included."""
+    images_made: int = 0
+    """Saved by this run."""
+    submits: int = 0
+    polls: int = 0
+    retries: int = 0
+    """Requests and downloads that had to be made again."""
+    in_flight: int = 0
+    failed: int = 0
+    """Variants that ended without their images in this run."""
+
+    def saved(self, images: Sequence[Image]) -> None:
+        """Count the images of a variant."""
+        self.images += len(images)
+        self.images_made += len(images)
+        self.nsfw += sum(image.nsfw is True for image in images)
+
+
+Watch = Callable[[Tally], None]
+"""Called whenever a count has changed, many times a second."""

@@ -1,0 +1,300 @@
+"""Answers of the v3 API, good, odd and hostile, and the addresses and bodies sent to it."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.api import wire
+from batchgen.api.wire import (
+    WireError,
+    decode,
+    encode,
+    read_answer,
+    read_prediction,
+    read_time,
+    result_path,
+    submit_path,
+)
+
+ID = "0123456789abcdef0123456789abcdef"
+PAGE = {
+    "id": ID,
+    "model": "wavespeed-ai/imagen4",
+    "outputs": ["https://cdn.example/1.png", "https://cdn.example/2.png"],
+    "urls": {"get": f"https://api.wavespeed.ai/api/v3/predictions/{ID}/result"},
+    "has_nsfw_contents": [False, True],
+    "status": "completed",
+    "created_at": "2023-04-01T12:34:56.789Z",
+    "error": "",
+    "timings": {"inference": 2345},
+}
+
+
+def prediction(**changes: Any) -> wire.Prediction:
+    return read_prediction({"id": ID, "status": "processing", **changes})
+
+
+def body(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_every_field_of_the_api_page_is_read():
+    answer = read_answer(200, body({"code": 200, "message": "success", "data": PAGE}))
+    assert (answer.code, answer.message) == (200, "success")
+    assert read_prediction(answer.data) == wire.Prediction(
+        id=ID,
+        model="wavespeed-ai/imagen4",
+        status="completed",
+        outputs=("https://cdn.example/1.png", "https://cdn.example/2.png"),
+        has_nsfw_contents=(False, True),
+        created_at="2023-04-01T12:34:56.789Z",
+        error="",
+        error_code=None,
+        inference_ms=2345,
+        urls_get=f"https://api.wavespeed.ai/api/v3/predictions/{ID}/result",
+    )
+
+
+def test_a_submit_answer_has_no_outputs_and_no_time_yet():
+    found = prediction(status="created", outputs=[], has_nsfw_contents=[], timings={"inference": 0})
+    assert (found.outputs, found.nsfw(0), found.inference_ms) == ((), None, None)
+    assert not found.completed
+    assert not found.ended_badly
+
+
+@pytest.mark.parametrize(
+    ("statuses", "completed", "ended_badly"),
+    [
+        ("created pending Processing unheard-of", False, False),
+        ("completed COMPLETED", True, False),
+        ("failed Cancelled canceled timeout deleted", False, True),
+    ],
+)
+def test_a_status_is_waiting_done_or_over(statuses, completed, ended_badly):
+    for found in (prediction(status=status) for status in statuses.split()):
+        assert (found.completed, found.ended_badly) == (completed, ended_badly)
+
+
+@pytest.mark.parametrize(
+    ("value", "code", "message"),
+    [
+        ({"code": 400, "message": "bad"}, 400, "bad"),
+        ({"code": 400.0}, 400, ""),
+        ({"error": "why"}, 502, "why"),
+        ({"error": {"code": 3, "message": "why"}}, 502, "why"),
+        ({"message": "", "error": "why"}, 502, "why"),
+        ({"message": 7, "error": ["x"], "detail": "why"}, 502, "why"),
+        ({"message": "x" * 5000}, 502, "x" * 2000),
+    ],
+)
+def test_the_code_of_the_body_goes_before_the_status(value, code, message):
+    answer = read_answer(502, body(value))
+    assert (answer.code, answer.message, answer.data) == (code, message, None)
+
+
+@pytest.mark.parametrize("code", ["200", True, None, 10**300, [200]])
+def test_a_code_that_is_no_number_leaves_the_status(code):
+    assert read_answer(502, body({"code": code})).code == 502
+
+
+@pytest.mark.parametrize("data", [None, [], "x", 7, True])
+def test_data_that_is_no_object_is_none(data):
+    answer = read_answer(200, body({"data": data}))
+    assert answer.data is None
+    with pytest.raises(WireError, match="the answer has no data"):
+        read_prediction(answer.data)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"<html>504</html>", "not JSON: JSONDecodeError"),
+        (b'{"code": 200', "not JSON: JSONDecodeError"),
+        (b"\xef\xbb\xbf{}", "not JSON: JSONDecodeError"),
+        (b'"\xff"', "not JSON: UnicodeDecodeError"),
+        ("{}".encode("utf-16"), "not JSON: UnicodeDecodeError"),
+        (b'{"a": NaN}', "not JSON: ValueError"),
+        (b'{"a": -Infinity}', "not JSON: ValueError"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not JSON: ValueError"),
+        (b"[" * 100_000, "not JSON: RecursionError"),
+        (b'{"a":' * 100_000, "not JSON: RecursionError"),
+        (b"[" * 800 + b'"\\ud800"' + b"]" * 800, "not JSON: RecursionError"),
+        (b'"' + b"x" * wire.MAX_ANSWER_BYTES + b'"', "an answer of more than 2097152 bytes"),
+        (b"[]", "expected a JSON object"),
+    ],
+)
+def test_what_is_no_envelope_is_refused(raw, message):
+    with pytest.raises(WireError) as caught:
+        read_answer(200, raw)
+    assert str(caught.value) == message
+
+
+def test_two_mebibytes_are_read():
+    assert len(str(decode(b'"' + b"x" * (wire.MAX_ANSWER_BYTES - 2) + b'"'))) == 2097150
+
+
+def test_lone_surrogates_become_replacement_characters_and_pairs_stay():
+    raw = rb'{"a\ud800": ["\uDFFFx", {"b": "\ud83d\ude00"}], "c": "\\ud800", "n": 1}'
+    assert decode(raw) == {"a\ufffd": ["\ufffdx", {"b": "😀"}], "c": "\\ud800", "n": 1}
+    assert decode(rb'"\uDFFF"') == "\ufffd"
+
+
+@pytest.mark.parametrize("wrong", [None, 7, "", "a/b", "../x", "a b", "a\n", "é", "x" * 129, ["a"]])
+def test_an_id_that_could_leave_its_place_is_refused(wrong):
+    with pytest.raises(WireError, match="the answer has no usable prediction id"):
+        prediction(id=wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, "", 7, True, ["completed"], {"status": "completed"}])
+def test_an_answer_without_a_status_is_refused(wrong):
+    with pytest.raises(WireError, match="the answer has no status"):
+        prediction(status=wrong)
+
+
+def test_ids_are_opaque():
+    ids = ["pred_abc123", "task-abc", "7", "x" * 128, ID]
+    assert [prediction(id=good).id for good in ids] == ids
+
+
+@pytest.mark.parametrize(
+    ("outputs", "urls"),
+    [
+        (None, ()),
+        ([], ()),
+        ("https://h/1.png", ("https://h/1.png",)),
+        ([{"url": "https://h/1.png", "type": "image"}], ("https://h/1.png",)),
+        (["a", 7, None, {"url": 7}, {}, ["b"]], ("a", "", "", "", "", "")),
+        ({"url": "a"}, ()),
+    ],
+)
+def test_outputs_keep_their_places_in_every_shape(outputs, urls):
+    assert prediction(outputs=outputs).outputs == urls
+
+
+def test_nsfw_flags_belong_to_outputs_in_order():
+    found = prediction(has_nsfw_contents=[False, None, True])
+    assert [found.nsfw(i) for i in range(4)] == [False, None, True, None]
+
+
+@pytest.mark.parametrize("flags", [None, [], ["true", 1], [0], "true", True, {"0": True}, 1])
+def test_an_nsfw_flag_is_never_guessed(flags):
+    found = prediction(has_nsfw_contents=flags)
+    assert [found.nsfw(i) for i in range(3)] == [None, None, None]
+
+
+@pytest.mark.parametrize("error", ["why", {"message": "why", "code": 1}])
+def test_an_error_is_a_text_or_has_one(error):
+    assert prediction(error=error).error == "why"
+    assert prediction(error="x" * 5000).error == "x" * 2000
+
+
+@pytest.mark.parametrize("error", ["", None, 7, ["x"], {}, {"message": {}}])
+def test_any_other_error_is_empty(error):
+    assert prediction(error=error).error == ""
+
+
+def test_a_business_code_is_a_whole_number():
+    assert [prediction(code=c).error_code for c in (1200, 5000.0, 0)] == [1200, 5000, 0]
+
+
+@pytest.mark.parametrize("value", ["1200", True, None, 2**60, 1e300, [1], {}])
+def test_any_other_business_code_is_unknown(value):
+    assert prediction(code=value).error_code is None
+
+
+def test_an_inference_time_is_in_whole_milliseconds():
+    assert [prediction(timings={"inference": t}).inference_ms for t in (12, 12.6)] == [12, 13]
+
+
+@pytest.mark.parametrize("value", [0, -4, "12", True, None, 10**30, [12]])
+def test_any_other_inference_time_is_unknown(value):
+    assert prediction(timings={"inference": value}).inference_ms is None
+    assert prediction(timings=value).inference_ms is None
+
+
+def test_numbers_where_texts_belong_are_empty_texts():
+    found = prediction(model=7, urls={"get": 7}, created_at=7, error=7)
+    assert (found.model, found.urls_get, found.created_at, found.error) == ("", "", None, "")
+    assert prediction(urls="https://h").urls_get == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2023-04-01T12:34:56.789Z", "2023-04-01T12:34:56.789Z"),
+        ("2025-05-19T06:09:15.948268264Z", "2025-05-19T06:09:15.948Z"),
+        ("2025-05-19T06:09:15", "2025-05-19T06:09:15.000Z"),
+        ("2025-05-19T08:09:15.123456789+02:00", "2025-05-19T06:09:15.123Z"),
+        (" 2025-05-19T06:09:15Z ", "2025-05-19T06:09:15.000Z"),
+    ],
+)
+def test_a_time_is_utc_with_milliseconds(text, time):
+    assert read_time(text) == time
+
+
+@pytest.mark.parametrize("value", ["yesterday", "", "2025-13-01T00:00:00Z", 1747634955, None, []])
+def test_what_is_no_time_is_unknown(value):
+    assert read_time(value) is None
+
+
+def test_a_time_at_the_edge_of_the_calendar_is_unknown():
+    assert read_time("0001-01-01T00:00:00+14:00") is None
+    assert read_time("9999-12-31T23:59:59-14:00") is None
+
+
+def test_addresses_are_made_of_quoted_parts():
+    assert submit_path("wavespeed-ai/imagen4") == "/api/v3/wavespeed-ai/imagen4"
+    assert submit_path("a/b?c#d e") == "/api/v3/a/b%3Fc%23d%20e"
+    assert result_path("pred_1") == "/api/v3/predictions/pred_1/result"
+    assert result_path("a/../b") == "/api/v3/predictions/a%2F..%2Fb/result"
+
+
+def test_a_body_is_compact_utf8_in_the_order_of_the_request():
+    assert (
+        encode({"prompt": "é😀", "seed": 1, "a": ""}) == '{"prompt":"é😀","seed":1,"a":""}'.encode()
+    )
+    with pytest.raises(ValueError, match="Out of range float"):
+        encode({"a": float("nan")})
+
+
+@given(st.binary(max_size=200) | st.text(alphabet='{}[]",:\\ud80-e1 ').map(str.encode))
+def test_any_bytes_are_read_or_refused(raw):
+    try:
+        answer = read_answer(200, raw)
+        read_prediction(answer.data)
+    except WireError:
+        return
+    assert raw.lstrip().startswith(b"{")
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just(ID),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from([*PAGE, "code", "get", "url", "message"]), inner)
+    ),
+    max_leaves=15,
+)
+any_data = st.fixed_dictionaries(
+    {"id": st.just(ID), "status": st.text(min_size=1)},
+    optional={name: values for name in [*PAGE, "code"] if name not in {"id", "status"}},
+)
+
+
+@given(data=any_data | st.dictionaries(st.sampled_from([*PAGE]), values), extra=values)
+def test_any_values_are_read_or_refused(data, extra):
+    raw = body({"code": extra, "message": extra, "error": extra, "data": data})
+    try:
+        found = read_prediction(read_answer(200, raw).data)
+    except WireError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,128}", found.id)
+    assert all(isinstance(url, str) for url in found.outputs)
+    assert set(found.has_nsfw_contents) <= {True, False, None}
+    assert found.created_at is None or found.created_at.endswith("Z")
+    assert found.inference_ms is None or 0 < found.inference_ms < 2**53
+    encode({"error": found.error, "model": found.model, "status": found.status})

@@ -1,0 +1,1 @@
+"""Tests of what to make: from a job file to variants."""

@@ -1,0 +1,85 @@
+"""The values of an axis: lists, ranges, counts, and what a model refuses of them."""
+
+import pytest
+
+from batchgen.job.axes import AxisError, Values, read_values, several, unknown_parameter
+from batchgen.job.models import Model, find_model
+
+IMAGEN = find_model("wavespeed-ai/imagen4")
+OTHER = Model(id="acme/paint")
+
+
+@pytest.mark.parametrize(
+    ("raw", "values"),
+    [
+        ([7, 8], [7, 8]),
+        ([7, 8, 7], [7, 8]),
+        ("0..3", [0, 1, 2, 3]),
+        ("-1..1", [-1, 0, 1]),
+        ("5..5", [5]),
+        ({"start": 3, "count": 2}, [3, 4]),
+        ({"start": 2147483647, "count": 1}, [2147483647]),
+    ],
+)
+def test_each_form_of_an_axis_gives_its_distinct_values(raw, values):
+    found, warnings = read_values(raw, name="seed", model=IMAGEN)
+    assert (list(found), len(found)) == (values, len(values))
+    assert bool(warnings) == (isinstance(raw, list) and len(raw) > len(values))
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ("0..9223372036854775808", "expected a list,"),
+        ("0...3", "expected a list,"),
+        (" 0..3", "expected a list,"),
+        ("\u0660..\u0663", "expected a list,"),
+        (True, "expected a list,"),
+        (None, "expected a list,"),
+        ({}, "expected the keys start and count, got none"),
+        ({"start": 0, "count": 2, "step": 1}, "expected the keys start and count, got start, "),
+        ({"start": 0, "count": True}, "expected whole numbers as start and count, got the n"),
+        ({"start": 0, "count": -1}, "expected a count of at least 1, got -1"),
+        ({"start": -5, "count": 9}, "expected a whole number from -1 to 2147483647, got the n"),
+    ],
+)
+def test_what_is_no_axis_is_refused(raw, message):
+    with pytest.raises(AxisError) as caught:
+        read_values(raw, name="seed", model=IMAGEN)
+    assert str(caught.value).startswith(message)
+    assert caught.value.index is None
+
+
+def test_the_first_refused_value_of_a_list_is_named():
+    with pytest.raises(AxisError, match="expected a text, a number, true or false, got a map") as e:
+        read_values([1, "a", None, {}], name="style", model=OTHER)
+    assert e.value.index == 3
+
+
+def test_values_of_different_types_are_different():
+    values, _ = read_values([1, 1.0, True, "1", None], name="style", model=OTHER)
+    assert len(values) == 5
+    assert True not in Values((1,))
+    assert 1.0 not in Values(range(3))
+    assert True not in Values(range(3))
+    assert 2 in Values(range(3))
+
+
+def test_only_a_seed_reads_a_range_in_a_text_of_a_prompt():
+    assert several("0..9", name="seed", model=IMAGEN)
+    assert not several("0..9", name="negative_prompt", model=IMAGEN)
+    assert not several("0..9", name="seed", model=OTHER)
+    assert several([], name="negative_prompt", model=IMAGEN)
+    assert several({}, name="seed", model=OTHER)
+    assert not several(7, name="seed", model=IMAGEN)
+
+
+def test_two_billion_values_are_held_as_a_range():
+    values, _ = read_values({"start": 0, "count": 2 * 10**9}, name="seed", model=IMAGEN)
+    assert isinstance(values.items, range)
+    assert (len(values), values[-1], 5 in values, -5 in values) == (2 * 10**9, 1999999999, True, 0)
+
+
+def test_nothing_is_unknown_of_an_unknown_model():
+    assert unknown_parameter("anything", OTHER) is None
+    assert unknown_parameter("seed", IMAGEN) is None
