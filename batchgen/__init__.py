@@ -1,3 +1,59 @@
-"""batchgen: one YAML job file in, a labelled image dataset out."""
+"""batchgen: one YAML job file in, a labelled image dataset out.
+
+::
+
+    import asyncio, batchgen
+
+    job = batchgen.load_job("sample_jobs.yaml")
+    print(len(job.variants), job.variants[0].request)
+    outcome = asyncio.run(batchgen.run_job(job))
+    for row in batchgen.open_dataset(outcome.dataset):
+        print(row["file_name"], row["seed"], row["nsfw"])
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from batchgen.errors import BatchgenError, ExitCode
+
+if TYPE_CHECKING:
+    from batchgen.dataset.reading import Dataset, open_dataset
+    from batchgen.job.load import Job, load_job
+    from batchgen.job.variants import Variant
+    from batchgen.run.accounts import Outcome
+    from batchgen.run.making import run_job
+    from batchgen.run.options import RunOptions
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Dataset": "dataset.reading",
+    "Job": "job.load",
+    "Outcome": "run.accounts",
+    "RunOptions": "run.options",
+    "Variant": "job.variants",
+    "load_job": "job.load",
+    "open_dataset": "dataset.reading",
+    "run_job": "run.making",
+}
+
+__all__ = [
+    "BatchgenError",
+    "Dataset",
+    "ExitCode",
+    "Job",
+    "Outcome",
+    "RunOptions",
+    "Variant",
+    "load_job",
+    "open_dataset",
+    "run_job",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'batchgen' has no attribute {name!r}")
+    return getattr(import_module(f"batchgen.{_HOMES[name]}"), name)

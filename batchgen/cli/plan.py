@@ -85,12 +85,13 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
         if state == "planned":
             micros += job.model.cost_micros(variant.request) or 0
     known = free or job.model.price_micros is not None
+    prompts = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
     axes = "".join(f" × {name}" for name in job.axes)
     table(
         [
             ("job", f"{job.name} ({job.file})"),
             ("model", f"{job.model.id} on {'the local service' if free else 'WaveSpeedAI'}"),
-            ("variants", f"{len(job.variants):,} ({len(job.prompts):,} prompts{axes})"),
+            ("variants", f"{len(job.variants):,} ({prompts}{axes})"),
             ("images", ", ".join(f"{n:,} of {size}" for size, n in sizes.items())),
             ("price", money(micros / 1e6 if known else None, free=free) + _unit(job, free=free)),
             ("dataset", f"{root}: " + ", ".join(f"{n:,} {name}" for name, n in found.items())),

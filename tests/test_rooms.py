@@ -1,0 +1,70 @@
+"""The rooms import only downwards, without cycles, and stay small enough to read."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "batchgen"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# Which rooms, or which modules of a room, each room may import besides itself and the errors.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "job": set(),
+    "api": {"job"},
+    "ledger": set(),
+    "dataset": set(),
+    "local": {"job.models", "api.wire"},
+    "run": {"job", "api", "ledger", "dataset", "local"},
+    "cli": {"job", "api", "ledger", "dataset", "local", "run"},
+    "__main__": {"cli"},
+    "__init__": {"job", "dataset", "run"},
+}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 2 else parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The modules of ours that *path* imports, at the top or inside a function."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("batchgen"):
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                yield module if module in KNOWN else str(node.module)
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("batchgen"))
+
+
+KNOWN = {name_of(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_from_rooms_above_its_own(path: Path):
+    room = name_of(path).split(".")[1]
+    for target in imported(path):
+        inside = target.removeprefix("batchgen").lstrip(".")
+        if inside in {"", "errors"} or inside.split(".")[0] == room:
+            continue
+        allowed = {inside, inside.split(".")[0]} & ALLOWED[room]
+        assert allowed, f"{name_of(path)} may not import {target}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = {name_of(path): set(imported(path)) for path in MODULES}
+    while leaves := {name for name, targets in graph.items() if not targets & graph.keys()}:
+        graph = {name: targets for name, targets in graph.items() if name not in leaves}
+    assert not graph, f"a circle among {sorted(graph)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_and_functions_stay_short(path: Path):
+    text = path.read_text("utf-8")
+    assert text.count("\n") <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 50, node.name
