@@ -17,7 +17,7 @@ from batchgen.cli.run import run
 from batchgen.cli.schema import schema
 from batchgen.cli.serve import serve
 from batchgen.cli.status import status
-from batchgen.errors import BatchgenError, ExitCode
+from batchgen.errors import BatchgenError, ExitCode, JobError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,7 +48,7 @@ def _run(arguments: list[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BatchgenError as error:
-        click.echo(f"batchgen: {error.exit_code.word}: {error}", err=True)
+        click.echo(_explanation(error), err=True)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough. Python would complain again at exit.
@@ -59,3 +59,11 @@ def _run(arguments: list[str] | None) -> int:
         click.echo("batchgen: bug: an internal error; the ledger is still consistent", err=True)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _explanation(error: BatchgenError) -> str:
+    if not isinstance(error, JobError):
+        return f"batchgen: {error.exit_code.word}: {error}"
+    # The problems stand alone on their lines, as editors expect of file:line:column.
+    mistakes = "1 mistake" if len(error.problems) == 1 else f"{len(error.problems)} mistakes"
+    return f"{error}\nbatchgen: usage: {mistakes} to mend; nothing was sent"

@@ -1,0 +1,70 @@
+"""The examples of README and docs do what the text beside them says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from batchgen.job.load import load_job
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+
+
+def jobs() -> list[tuple[str, str]]:
+    found = [(page.name, text) for page in PAGES for text in blocks(page, "yaml")]
+    return [(name, text) for name, text in found if not text.startswith("# wrong.yaml")]
+
+
+@pytest.mark.parametrize(("page", "text"), jobs())
+def test_a_job_in_the_docs_is_a_job(page: str, text: str, tmp_path: Path):
+    (tmp_path / "prompts.txt").write_text("A pear\n")
+    (tmp_path / "landscapes.csv").write_bytes((ROOT / "jobs/landscapes.csv").read_bytes())
+    (tmp_path / "job.yaml").write_text(text)
+    assert len(load_job(tmp_path / "job.yaml").variants) > 0
+
+
+def test_the_job_in_the_readme_makes_the_number_of_variants_it_says(tmp_path: Path):
+    (tmp_path / "kitchen.yaml").write_text(blocks(ROOT / "README.md", "yaml")[0])
+    job = load_job(tmp_path / "kitchen.yaml")
+    assert len(job.variants) == 12
+    names = [job.image_name(variant, 0) + ".png" for variant in job.variants]
+    assert any(name.endswith("espresso/7_16x9_bc8925c2_0.png") for name in names)
+
+
+def test_the_mistakes_in_the_readme_are_reported_as_it_shows(tmp_path: Path):
+    readme = ROOT / "README.md"
+    (tmp_path / "wrong.yaml").write_text(blocks(readme, "yaml")[1])
+    command = [sys.executable, "-m", "batchgen", "plan", "wrong.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"$ batchgen plan wrong.yaml\n{done.stderr}" in readme.read_text("utf-8")
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path: Path):
+    (tmp_path / "sample_jobs.yaml").write_text(
+        "name: one\nservice: local\nprompts: [A pear]\nparams: {aspect_ratio: 1:1}\n"
+    )
+    code = blocks(ROOT / "README.md", "python")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0] == "1 1:1"
+    assert done.stdout.splitlines()[1].startswith("images/a-pear")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("*.yaml")), ids=lambda p: p.stem)
+def test_a_job_to_keep_plans_without_a_warning(path: Path):
+    job = load_job(path)
+    assert job.warnings == ()
+    assert os.path.commonpath([job.folder, ROOT / "jobs"]) == str(ROOT / "jobs")
