@@ -6,18 +6,38 @@ library. Addresses are built from the base and validated parts, never taken from
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from yarl import URL
 
+from batchgen.api.account import (
+    Listed,
+    balance_path,
+    history_path,
+    price_path,
+    read_history,
+    read_number,
+)
 from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
-from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction, encode, result_path, submit_path
+from batchgen.api.wire import (
+    MAX_ANSWER_BYTES,
+    Prediction,
+    WireError,
+    encode,
+    read_answer,
+    result_path,
+    submit_path,
+)
 from batchgen.errors import UsageError
 
 CONNECT_TIMEOUT = 10.0
+HISTORY_PAGE = 100
 # Nothing was sent when these were raised: no address, refused, no answer to the handshake, TLS.
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -34,6 +54,8 @@ class ServiceClient:
         self._submit_timeout = _timeout(submit_timeout)
         self._poll_timeout = _timeout(poll_timeout)
         self._session: aiohttp.ClientSession | None = None
+        self.clock_offset = 0.0
+        """Seconds that the service's clock is ahead of ours, by its latest Date header."""
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -77,6 +99,46 @@ class ServiceClient:
             return PollProblem(kind=Poll.TRANSIENT, reason=_reason(error))
         return read_poll(status, headers, body, prediction_id)
 
+    async def history(self, page: int) -> list[Listed] | str:
+        """One page of the predictions of the past seven days, 100 at a time, newest first.
+
+        A text says why there is none. Never raises for network or service.
+        """
+        body = encode({"page": page, "page_size": HISTORY_PAGE})
+        answer = await self._ask("POST", history_path(), body)
+        try:
+            return answer if isinstance(answer, str) else read_history(answer)
+        except WireError as error:
+            return str(error)
+
+    async def balance(self) -> float | None:
+        """The account's balance in US dollars; None when the service does not say."""
+        answer = await self._ask("GET", balance_path())
+        return None if isinstance(answer, str) else read_number(answer, "balance")
+
+    async def price(self, model: str, request: Mapping[str, object]) -> float | None:
+        """The price of *request* in US dollars; None when the service does not say."""
+        answer = await self._ask(
+            "POST", price_path(), encode({"model_id": model, "inputs": {**request}})
+        )
+        return None if isinstance(answer, str) else read_number(answer, "discounted_price", "price")
+
+    async def _ask(
+        self, method: str, path: str, body: bytes | None = None
+    ) -> Mapping[str, Any] | str:
+        """``data`` of an answer that creates nothing and costs nothing, or why there is none."""
+        url = self._base.with_path(path, encoded=True)
+        try:
+            status, _, raw = await self._send(method, url, self._poll_timeout, body)
+            answer = read_answer(status, raw)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return _reason(error)
+        except WireError as error:
+            return str(error)
+        if status != 200 or answer.code != 200 or answer.data is None:
+            return f"HTTP {status}: {answer.message}"
+        return answer.data
+
     async def _send(
         self, method: str, url: URL, limits: aiohttp.ClientTimeout, data: bytes | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
@@ -89,13 +151,24 @@ class ServiceClient:
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     break  # the decoder refuses it; the rest need not be read
+            self._learn_clock(response.headers.get("Date", ""))
             headers = {
-                name: self._key.redact(response.headers[name].encode()).decode()
+                # aiohttp keeps bytes that are no UTF-8 as lone surrogates.
+                name: self._key.redact(response.headers[name].encode(errors="replace")).decode()
                 for name in ("Retry-After", "Location")
                 if name in response.headers
             }
             # A server may echo the key, and its words go to the ledger, to files and to screens.
             return response.status, headers, self._key.redact(bytes(body))
+
+    def _learn_clock(self, date: str) -> None:
+        try:
+            ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+        except (ValueError, TypeError, OverflowError):
+            return
+        # A Date header is cut to the second: less than that says nothing.
+        seconds = ahead.total_seconds()
+        self.clock_offset = seconds if abs(seconds) > 1 else 0.0
 
 
 def check_base_url(base_url: str) -> URL:
@@ -105,7 +178,8 @@ def check_base_url(base_url: str) -> URL:
     """
     try:
         url = URL(base_url)
-        sound = bool(url.host) and url.scheme in {"http", "https"} and not url.user
+        sound = bool(url.host) and url.scheme in {"http", "https"}
+        sound = sound and not url.user and not url.password
         url.port  # noqa: B018  # an impossible port raises here
     except ValueError:
         sound = False
@@ -120,7 +194,10 @@ def check_base_url(base_url: str) -> URL:
 def is_loopback(url: URL) -> bool:
     """Whether *url* names this very machine by a loopback name or address."""
     host = url.host or ""
-    return host in {"localhost", "::1"} or host.startswith("127.")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:

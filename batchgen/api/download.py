@@ -62,7 +62,7 @@ class Downloader:
             await self._session.close()
 
     async def fetch(self, address: str) -> AsyncIterator[bytes]:
-        """The bytes at *address* in chunks of at least 64 KiB where the network allows.
+        """The bytes at *address* in chunks of at most 64 KiB.
 
         Raises GoneError for 403, 404 and 410, DownloadError for anything else that goes wrong.
         """

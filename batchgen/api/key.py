@@ -1,5 +1,6 @@
 """The API key: read from the environment, held in one object that never shows it."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -32,6 +33,10 @@ class ApiKey:
     def header(self) -> str:
         """The value of the Authorization header."""
         return f"Bearer {self._text}"
+
+    def fingerprint(self, salt: str, origin: str) -> str:
+        """Eight hex digits that change with the key or the service, and give neither away."""
+        return hashlib.sha256(f"{salt} {origin} {self._text}".encode()).hexdigest()[:8]
 
     def redact(self, data: bytes) -> bytes:
         """*data* with the key replaced, for words that come from a server."""

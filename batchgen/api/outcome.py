@@ -87,7 +87,11 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes) -> Predict
     reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
     if status < 300 and 200 <= code < 300:
         return _accepted(answer, status)
-    return Refusal(fate=_fate(code, answer.message), reason=reason, status=code, retry_after=wait)
+    fate = _fate(status, code, answer.message)
+    if status == 503 and (answer.enveloped or wait is not None):
+        # The API's own words, or a plain "come back later". A gateway's JSON page is neither.
+        fate = Fate.THROTTLED
+    return Refusal(fate=fate, reason=reason, status=code, retry_after=wait)
 
 
 def read_poll(
@@ -123,7 +127,7 @@ def retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
@@ -152,12 +156,13 @@ def _without_envelope(status: int, reason: str, wait: float | None) -> Refusal:
     return Refusal(fate=fate, reason=reason, status=status, retry_after=wait)
 
 
-def _fate(code: int, message: str) -> Fate:
+def _fate(status: int, code: int, message: str) -> Fate:
     if code in _ACCOUNT or (400 <= code < 429 and _ACCOUNT_WORDS.search(message)):
         return Fate.ACCOUNT
-    if code in {429, 503}:
+    if code == 429:
         return Fate.THROTTLED
     if code == 404:
         # A submit names nothing but the model besides its parameters.
         return Fate.MISDIRECTED
-    return Fate.REJECTED if code in _PERMANENT else Fate.UNCERTAIN
+    told = status == 200 and 400 <= code < 500 and code != 408
+    return Fate.REJECTED if code in _PERMANENT or told else Fate.UNCERTAIN

@@ -70,8 +70,11 @@ class Answer:
     """The envelope ``{"code", "message", "data"}`` of an HTTP answer."""
 
     code: int
+    """Its own, or else the HTTP status."""
     message: str
     data: Mapping[str, Any] | None
+    enveloped: bool = True
+    """Whether it has a code of its own; a gateway's JSON page has none."""
 
 
 def submit_path(model: str) -> str:
@@ -124,6 +127,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         code=status if code is None else code,
         message=_message(value),
         data=data if isinstance(data, dict) else None,
+        enveloped=code is not None,
     )
 
 

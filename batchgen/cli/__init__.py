@@ -13,10 +13,12 @@ from batchgen import __version__
 from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
+from batchgen.cli.reconcile import reconcile
 from batchgen.cli.run import run
 from batchgen.cli.schema import schema
 from batchgen.cli.serve import serve
 from batchgen.cli.status import status
+from batchgen.cli.verify import verify
 from batchgen.errors import BatchgenError, ExitCode, JobError
 
 
@@ -29,7 +31,7 @@ def commands() -> None:
     """
 
 
-for command in (run, plan, status, serve, init, models, schema):
+for command in (run, plan, status, verify, reconcile, serve, init, models, schema):
     commands.add_command(command)
 
 
@@ -50,8 +52,9 @@ def _run(arguments: list[str] | None) -> int:
     except BatchgenError as error:
         click.echo(_explanation(error), err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain again at exit.
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough; click leaves by itself then. Python would
+        # complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except Exception:  # noqa: BLE001  # the last place that can give it an exit code

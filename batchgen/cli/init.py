@@ -32,7 +32,7 @@ run:
     "path", metavar="[JOB.yaml]", type=click.Path(path_type=Path), default=Path("job.yaml")
 )
 def init(path: Path) -> None:
-    """Write a commented starter job that runs as it is, on the local service."""
+    """Write a first job file, commented, that runs as it is."""
     import re
 
     from batchgen.errors import UsageError

@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def models(as_json: bool) -> None:
-    """List the models that are checked and priced, with their parameters.
+    """List the models that are known, with parameters and prices.
 
     Any other model of the service works too: its parameters are sent as they are written.
     """

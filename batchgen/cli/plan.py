@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each variant.")
 def plan(job_file: Path, out: Path | None, service: str | None, as_json: bool) -> None:
-    """Check JOB.yaml: count and price it, and compare it with its dataset.
+    """Check, count and price JOB.yaml.
 
-    Nothing is sent and nothing is written.
+    Compares it with its dataset, if there is one. Nothing is sent and nothing is written.
     """
     from batchgen.job.load import load_job
 

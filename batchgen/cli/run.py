@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 @click.option("--concurrency", type=int, metavar="N", help="Predictions in flight.")
 @click.option("--rate", type=float, metavar="N", help="Images per minute.")
 @click.option("--budget", type=float, metavar="USD", help="The most this dataset may cost.")
+@click.option("--limit", type=int, metavar="N", help="Send no more than N submits.")
+@click.option("--max-duration", metavar="6h", help="Send no submits after this long.")
+@click.option("--max-failures", metavar="N|P%", help="Stop when more variants fail.")
+@click.option(
+    "--on-uncertain",
+    type=click.Choice(["hold", "resubmit"]),
+    help="Hold what may have been paid (default), or submit it again.",
+)
+@click.option("--retry-failed", is_flag=True, help="Submit again what failed for good.")
+@click.option("--resubmit-expired", is_flag=True, help="Buy again what expired.")
+@click.option("--resubmit-lost", is_flag=True, help="Buy again what was lost.")
 @click.option("--quiet", is_flag=True, help="Print nothing when all goes well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
@@ -99,7 +110,7 @@ def _logging(folder: Path, progress: "Progress") -> "Iterator[None]":
 
 
 def _print(outcome: "Outcome") -> None:
-    from batchgen.cli.words import duration, money, size, table
+    from batchgen.cli.words import duration, size, spend, table
 
     c = outcome.counts
     others = {
@@ -118,7 +129,7 @@ def _print(outcome: "Outcome") -> None:
             ("dataset", str(outcome.dataset)),
             ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
             ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
-            ("spend", money(outcome.spent_usd, free=outcome.service == "local")),
+            ("spend", spend(outcome)),
             ("this run", f"{made}, {asked}"),
         ]
     )

@@ -34,7 +34,15 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Keep accepted predictions in FILE, so that a restart knows them.",
 )
-def serve(host: str, port: int, latency: str, tier: str | None, state: Path | None) -> None:
+@click.option(
+    "--history-lag",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="Seconds before the history shows an accepted prediction.",
+)
+@click.option("--history-inputs", is_flag=True, help="Let the history show requests.")
+def serve(latency: str, state: Path | None, **options: object) -> None:
     """Run the local service until Ctrl-C.
 
     It speaks the WaveSpeedAI v3 API on this computer: for rehearsals without a key and without
@@ -44,13 +52,11 @@ def serve(host: str, port: int, latency: str, tier: str | None, state: Path | No
 
     from batchgen.local import LocalSettings
 
-    settings = LocalSettings(
-        host=host, port=port, latency=_latency(latency), tier=tier, state_file=state
-    )
+    settings = LocalSettings(latency=_latency(latency), state_file=state, **options)  # type: ignore[arg-type]
     if not settings.loopback:
         click.echo(
-            f"warning: {host} is not loopback: every computer that reaches this one can use the "
-            "service, and what it sends is not encrypted",
+            f"warning: {settings.host} is not loopback: every computer that reaches this one can "
+            "use the service, and what it sends is not encrypted",
             err=True,
         )
     asyncio.run(_serve(settings))

@@ -10,11 +10,12 @@ import click
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def status(folder: Path, as_json: bool) -> None:
-    """Say how far the dataset in DIR is: counts, spend, rate and what is left.
+    """Say how far the dataset in DIR is.
 
-    Reads the ledger and takes no lock, so it can be asked while a run goes on.
+    Shows counts, spend, rate and what is left, from the ledger. It takes no lock, so it can be
+    asked while a run goes on.
     """
-    from batchgen.cli.words import duration, money, table
+    from batchgen.cli.words import duration, spend, table
     from batchgen.run.standing import standing
 
     found = standing(folder)
@@ -35,7 +36,7 @@ def status(folder: Path, as_json: bool) -> None:
                 "images",
                 f"{images}, {found.nsfw:,} flagged NSFW",
             ),
-            ("spend", money(found.spent_usd, free=found.service == "local")),
+            ("spend", spend(found)),
             ("rate", rate + left),
         ]
     )

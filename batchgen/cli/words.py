@@ -1,6 +1,7 @@
 """Numbers for people."""
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import click
 
@@ -10,6 +11,36 @@ def money(usd: float | None, *, free: bool = False) -> str:
     if free:
         return "none (the local service charges nothing)"
     return "unknown" if usd is None else f"${usd:,.2f}" if usd >= 0.995 else f"${usd:.3f}"
+
+
+class Spending(Protocol):
+    """What has a spend: the outcome of a run, the standing of a dataset."""
+
+    @property
+    def service(self) -> str:
+        """``local`` charges nothing."""
+
+    @property
+    def spent_usd(self) -> float | None:
+        """Spent, or possibly spent."""
+
+    @property
+    def reserved_usd(self) -> float | None:
+        """Of that, possibly spent."""
+
+    @property
+    def refund_expected_usd(self) -> float | None:
+        """Of that, to be given back."""
+
+
+def spend(of: Spending) -> str:
+    """What a dataset cost, and what of it is not certain."""
+    text = money(of.spent_usd, free=of.service == "local")
+    if of.reserved_usd:
+        text += f", of which {money(of.reserved_usd)} may not have been charged"
+    if of.refund_expected_usd:
+        text += f", of which {money(of.refund_expected_usd)} should come back as refunds"
+    return text
 
 
 def size(count: int) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,16 @@ class DatasetFolder:
         return self.state / "run.log"
 
     @property
+    def decisions(self) -> Path:
+        """What became of uncertain submits, and the evidence."""
+        return self.state / "reconcile.jsonl"
+
+    @property
+    def quarantine(self) -> Path:
+        """What was found damaged and moved out of the way; nothing is deleted."""
+        return self.state / "quarantine"
+
+    @property
     def parts(self) -> Path:
         """Downloads that are not whole yet."""
         return self.state / "parts"
@@ -71,7 +82,7 @@ class DatasetFolder:
         return self.state / "local-service.jsonl"
 
     def prepare(self) -> None:
-        """Make the folder, and throw away downloads that an earlier run left unfinished.
+        """Make the folder.
 
         Raises StorageError when it cannot be written, UsageError when something else is there.
         """
@@ -88,8 +99,11 @@ class DatasetFolder:
 
     def clear_parts(self) -> None:
         """Throw away downloads that an earlier run left unfinished; only the owner may do so."""
-        for part in self.parts.iterdir():
-            part.unlink()
+        try:
+            for part in self.parts.iterdir():
+                part.unlink()
+        except OSError as error:
+            raise storage_error(error, self.parts) from None
 
 
 def write_whole(path: Path, texts: Iterable[str]) -> None:
@@ -105,6 +119,18 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def append_line(path: Path, row: Mapping[str, object]) -> None:
+    """Add one line of JSON to a file that is only ever added to. Raises StorageError."""
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(json_line(row))
     except OSError as error:
         raise storage_error(error, path) from None
 

@@ -67,10 +67,9 @@ def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> 
     """Look at a finished download, make it durable and link it to its final name."""
     sha256, size, picture = _examine(path)
     final = _free_name(folder.root, names, picture.ending, sha256)
-    if not final.exists():
-        final.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(final)
-        sync_folder(final.parent)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(final)
+    sync_folder(final.parent)
     name = final.relative_to(folder.root).as_posix()
     return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)
 

@@ -8,6 +8,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -49,15 +50,18 @@ class Manifest:
 
         It is called once for each of the two files. Raises StorageError.
         """
+        path = folder.manifest_jsonl
         try:
-            return cls(
-                folder=folder,
-                columns=columns,
-                _jsonl=_mend(folder.manifest_jsonl, _jsonl_lines(columns, rows())),
-                _csv=_mend(folder.manifest_csv, _csv_lines(columns, rows())),
-            )
+            with ExitStack() as stack:
+                jsonl = stack.enter_context(_open(path))
+                _mend(jsonl, _jsonl_lines(columns, rows()))
+                path = folder.manifest_csv
+                table = stack.enter_context(_open(path))
+                _mend(table, _csv_lines(columns, rows()))
+                stack.pop_all()
         except OSError as error:
-            raise storage_error(error, folder.manifest_jsonl) from None
+            raise storage_error(error, path) from None
+        return cls(folder=folder, columns=columns, _jsonl=jsonl, _csv=table)
 
     def append(self, rows: Iterable[Row]) -> None:
         """Add the rows of one variant to both files. Raises StorageError."""
@@ -76,18 +80,36 @@ class Manifest:
         failed: StorageError | None = None
         for file in (self._jsonl, self._csv):
             try:
-                os.fsync(file.fileno())
+                with file:
+                    os.fsync(file.fileno())
             except OSError as error:
                 failed = storage_error(error, self.folder.manifest_jsonl)
-            finally:
-                file.close()
         if failed:
             raise failed
 
 
-def _mend(path: Path, lines: Iterator[bytes]) -> BinaryIO:
-    """Open *path* at the end of *lines*: what differs is cut off, what is missing is written."""
-    file = path.open("r+b" if path.exists() else "w+b")
+def is_exact(
+    folder: DatasetFolder, columns: Sequence[str], rows: Callable[[], Iterable[Row]]
+) -> bool:
+    """Whether both files hold exactly the rows that *rows* gives; nothing is changed."""
+    return _holds(folder.manifest_jsonl, _jsonl_lines(columns, rows())) and _holds(
+        folder.manifest_csv, _csv_lines(columns, rows())
+    )
+
+
+def _holds(path: Path, lines: Iterator[bytes]) -> bool:
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        return all(file.read(len(line)) == line for line in lines) and not file.read(1)
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("r+b" if path.exists() else "w+b")
+
+
+def _mend(file: BinaryIO, lines: Iterator[bytes]) -> None:
+    """Leave *file* at the end of *lines*: what differs is cut off, what is missing is written."""
     kept = 0
     missing: Iterator[bytes] = iter(())
     for line in lines:
@@ -100,7 +122,6 @@ def _mend(path: Path, lines: Iterator[bytes]) -> BinaryIO:
     for line in missing:
         file.write(line)
     file.flush()
-    return file
 
 
 def _jsonl_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
@@ -115,8 +136,9 @@ def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
 
 def _csv_line(cells: Iterable[object]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(_cell(cell) for cell in cells)
-    return text.getvalue().encode()
+    # The writer quotes what holds a character of its own line end, so that has to be "\r\n".
+    csv.writer(text).writerow(_cell(cell) for cell in cells)
+    return text.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
 def _cell(value: object) -> object:

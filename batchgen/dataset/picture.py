@@ -48,16 +48,21 @@ def look_at(data: memoryview) -> Picture:
 
 def _png(data: memoryview) -> Picture:
     size: tuple[int, int] | None = None
-    kind = b""
+    kind, pixels = b"", False
     for kind, body in _png_chunks(data):
         if kind == b"IHDR":
             size = struct.unpack_from(">II", body)
-    if size is None or kind != b"IEND":
+        pixels = pixels or kind == b"IDAT"
+    if size is None or not pixels or kind != b"IEND":
         raise PictureError("the PNG image is cut short: it has no end")
     return Picture(media_type="image/png", ending=".png", width=size[0], height=size[1])
 
 
-def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, bytes]]:
+    """The kind of each chunk and how its body starts.
+
+    These are copies: a view kept in the traceback of an error would hold the file open.
+    """
     at = len(_PNG)
     while at < len(data):
         if at + 12 > len(data):
@@ -69,7 +74,7 @@ def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         (checksum,) = struct.unpack_from(">I", data, end - 4)
         if zlib.crc32(data[at + 4 : end - 4]) != checksum:
             raise PictureError("the PNG image is damaged: a checksum does not fit")
-        yield bytes(data[at + 4 : at + 8]), data[at + 8 : end - 4]
+        yield bytes(data[at + 4 : at + 8]), bytes(data[at + 8 : min(at + 16, end - 4)])
         at = end
 
 
@@ -100,8 +105,8 @@ def _webp(data: memoryview) -> Picture:
         raise PictureError("the WebP image is cut short")
     kind = bytes(data[12:16])
     if kind == b"VP8X":
-        width = 1 + int.from_bytes(data[24:27], "little")
-        height = 1 + int.from_bytes(data[27:30], "little")
+        sides = struct.unpack_from("<3s3s", data, 24)
+        width, height = (1 + int.from_bytes(side, "little") for side in sides)
     elif kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)

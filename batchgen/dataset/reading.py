@@ -17,9 +17,9 @@ class Dataset:
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         """The rows of the manifest in the order the images landed, read one at a time."""
-        with self.folder.manifest_jsonl.open(encoding="utf-8", newline="\n") as lines:
+        with self.folder.manifest_jsonl.open("rb") as lines:
             for line in lines:
-                if line.endswith("\n"):  # a run may be writing the last one right now
+                if line.endswith(b"\n"):  # a run may be writing the last one right now
                     yield json.loads(line)
 
     def path(self, row: dict[str, object]) -> Path:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem
@@ -13,6 +14,7 @@ from batchgen.job.models import Model, find_model, refuse_model_id
 from batchgen.job.names import KEY_DIGITS, image_name, refuse_pattern
 from batchgen.job.prompts import Prompt, PromptReader
 from batchgen.job.shape import JobFile
+from batchgen.job.units import read_duration, read_failures
 from batchgen.job.variants import Box, Variant, Variants, boxes_of, distinct_boxes
 
 
@@ -26,6 +28,14 @@ class Pace:
     """Images per minute; None for no limit of our own."""
     budget_micros: int | None
     """Millionths of a US dollar for the dataset as a whole."""
+    max_duration: float | None
+    """Seconds after which no new submits are sent."""
+    max_failures: str | int | None
+    """Variants that may fail in one run: a count or a percentage."""
+    limit: int | None
+    """Submits in one run."""
+    resubmit_uncertain: bool
+    """Whether submits that may have been paid are sent again."""
     poll_min_interval: float
     """Seconds between two polls of one prediction, at the least."""
     submit_timeout: float
@@ -68,13 +78,12 @@ class Job:
 
     def image_name(self, variant: Variant, index: int, *, whole_key: bool = False) -> str:
         """The path of an image without its ending; *whole_key* for one whose name is taken."""
-        values = {p.name: p.default for p in self.model.parameters} | dict(variant.request)
         return image_name(
             self.file_name,
             prompt_id=variant.prompt_id,
             key=variant.key if whole_key else variant.key[:KEY_DIGITS],
             index=index,
-            values=values,
+            values=self.model.with_defaults(variant.request),
         )
 
 
@@ -110,6 +119,7 @@ class _Loader:
         self.problems += reader.problems
         self.warnings += reader.warnings
         self._file_name(model, prompts, {*axes, *params})
+        self._limits()
         if self.problems:
             return None
         if not prompts:
@@ -221,7 +231,7 @@ class _Loader:
             prompts=prompts,
             axes=tuple({**dict.fromkeys(axes), **own}),
             variants=Variants(boxes, model),
-            pace=_pace(self.shape),
+            pace=self._pace(),
             folder=self.file.parent / folder,
             file_name=self.shape.output.file_name,
             file=self.file,
@@ -229,23 +239,35 @@ class _Loader:
             warnings=tuple(self.warnings),
         )
 
+    def _pace(self) -> Pace:
+        run, wait = self.shape.run, self.shape.run.timeouts
+        return Pace(
+            concurrency=run.concurrency,
+            rate=run.rate,
+            # Rounded down: a budget is never exceeded by a fraction of its last cent.
+            budget_micros=None if run.budget is None else math.floor(round(run.budget * 1e6, 3)),
+            max_duration=None if run.max_duration is None else read_duration(run.max_duration),
+            max_failures=self.shape.run.max_failures,
+            limit=run.limit,
+            resubmit_uncertain=run.on_uncertain == "resubmit",
+            poll_min_interval=run.poll.min_interval,
+            submit_timeout=wait.submit,
+            poll_timeout=wait.poll,
+            download_timeout=wait.download,
+            prediction_timeout=wait.prediction,
+        )
+
+    def _limits(self) -> None:
+        run = self.shape.run
+        readers = (("max_duration", read_duration), ("max_failures", partial(read_failures, 0)))
+        for name, reader in readers:
+            try:
+                _ = getattr(run, name) is not None and reader(getattr(run, name))
+            except ValueError as error:
+                self._refuse(("run", name), str(error))
+
     def _refuse(self, path: Keys, message: str) -> None:
         self.problems.append(self.document.place(path).problem(message))
 
     def _warn(self, path: Keys, message: str) -> None:
         self.warnings.append(self.document.place(path).problem(message))
-
-
-def _pace(shape: JobFile) -> Pace:
-    run, wait = shape.run, shape.run.timeouts
-    return Pace(
-        concurrency=run.concurrency,
-        rate=run.rate,
-        # Rounded down: a budget is never exceeded by a fraction of its last cent.
-        budget_micros=None if run.budget is None else math.floor(round(run.budget * 1e6, 3)),
-        poll_min_interval=run.poll.min_interval,
-        submit_timeout=wait.submit,
-        poll_timeout=wait.poll,
-        download_timeout=wait.download,
-        prediction_timeout=wait.prediction,
-    )

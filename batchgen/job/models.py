@@ -97,6 +97,10 @@ class Model:
         parameter = self.parameter(name)
         return parameter.default if parameter else None
 
+    def with_defaults(self, request: Mapping[str, object]) -> dict[str, object]:
+        """The parameters of *request*, and the documented defaults of those it leaves out."""
+        return {p.name: p.default for p in self.parameters} | dict(request)
+
     def takes_seed(self) -> bool:
         """Whether a seed may be added to a request that names none."""
         return self.parameter("seed") is not None

@@ -76,6 +76,18 @@ class Run(Section):
     budget: Annotated[float, Field(ge=0, le=1_000_000_000)] | None = Field(
         default=None, description="US dollars that this dataset as a whole may cost."
     )
+    max_duration: str | int | None = Field(
+        default=None, description="Send no new submits after this long: 6h, 90m, or seconds."
+    )
+    max_failures: str | int | None = Field(
+        default=None, description="Stop when more variants fail than this: a count, or 5%."
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Send no more submits than this in one run."
+    )
+    on_uncertain: Literal["hold", "resubmit"] = Field(
+        default="hold", description="What to do with submits that may have been paid."
+    )
     poll: Poll = Poll()
     timeouts: Timeouts = Timeouts()
 

@@ -98,7 +98,7 @@ class Variants(Sequence[Variant]):
     def __init__(self, boxes: Sequence[Box], model: Model, window: range | None = None) -> None:
         """Stand for the variants of *boxes* that are in *window*, all of them by default."""
         self._boxes = boxes
-        self._model = model
+        self.model = model
         self._ends = list(accumulate(box.size for box in boxes))
         self._window = range(self._ends[-1] if boxes else 0) if window is None else window
 
@@ -117,7 +117,7 @@ class Variants(Sequence[Variant]):
     def __getitem__(self, index: int | slice) -> "Variant | Variants":
         """The variant at *index*, or a view of a part that is as lazy as the whole."""
         if isinstance(index, slice):
-            return Variants(self._boxes, self._model, self._window[index])
+            return Variants(self._boxes, self.model, self._window[index])
         return self._variant(self._window[index])
 
     def fingerprint(self) -> str:
@@ -126,19 +126,19 @@ class Variants(Sequence[Variant]):
             [b.prompt_id, b.text, {n: _spelled(v) for n, v in b.values.items()}]
             for b in self._boxes
         ]
-        return digest({"v": 1, "model": self._model.id, "boxes": content})
+        return digest({"v": 1, "model": self.model.id, "boxes": content})
 
     def _variant(self, position: int) -> Variant:
         number = bisect_right(self._ends, position)
         box = self._boxes[number]
         request = box.request(position - (self._ends[number] - box.size))
         if request.get("seed") == -1:
-            request["seed"] = drawn_seed(self._model.id, request)
+            request["seed"] = drawn_seed(self.model.id, request)
         return Variant(
             index=position,
-            key=variant_key(self._model.id, request),
+            key=variant_key(self.model.id, request),
             prompt_id=box.prompt_id,
-            model=self._model.id,
+            model=self.model.id,
             request=MappingProxyType(request),
         )
 

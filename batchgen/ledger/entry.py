@@ -53,6 +53,10 @@ class IllegalMoveError(RuntimeError):
     """A bug: a variant was to move to a state that does not follow its own."""
 
 
+class TakenIdError(RuntimeError):
+    """The service gave a prediction id that belongs to another variant already."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """What the ledger knows of one variant."""
@@ -70,8 +74,12 @@ class Entry:
     prediction_id: str | None = None
     spent_micros: int | None = None
     """Millionths of a US dollar spent or possibly spent; None when the price is unknown."""
+    account: str | None = None
+    """Fingerprint of the key and service of the last submit; its id means nothing to another."""
+    intent_at: str | None = None
+    """When the last submit was about to be sent, on the service's clock as far as it is known."""
     created_at: str | None = None
-    """The service's clock; the other times are ours. RFC 3339 in UTC."""
+    """The service's clock; the times below are ours. RFC 3339 in UTC."""
     submitted_at: str | None = None
     completed_at: str | None = None
     queue_ms: int | None = None
@@ -119,6 +127,11 @@ class Totals:
     bytes: int
     nsfw: int
     spent_micros: int
+    """Millionths of a US dollar: spent, or possibly spent."""
+    reserved_micros: int
+    """Of these, for submits of which nobody knows whether they were accepted."""
+    refund_micros: int
+    """Of these, for predictions that failed: the service gives them back within three hours."""
     unwanted: int
     """Variants of an earlier form of the job that it no longer asks for."""
     short: int

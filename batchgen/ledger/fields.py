@@ -9,6 +9,8 @@ class Fields(TypedDict, total=False):
     attempts: int
     prediction_id: str | None
     spent_micros: int | None
+    account: str | None
+    intent_at: str | None
     created_at: str | None
     submitted_at: str | None
     completed_at: str | None

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import fields
 
-from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State
+from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State, TakenIdError
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -14,11 +14,13 @@ CREATE TABLE variants (
     key TEXT PRIMARY KEY, state TEXT NOT NULL, revision INTEGER NOT NULL,
     prompt_id TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL,
     images_asked INTEGER NOT NULL, attempts INTEGER NOT NULL, prediction_id TEXT,
-    spent_micros INTEGER, created_at TEXT, submitted_at TEXT, completed_at TEXT,
+    spent_micros INTEGER, account TEXT, intent_at TEXT, created_at TEXT, submitted_at TEXT,
+    completed_at TEXT,
     queue_ms INTEGER, inference_ms INTEGER, total_ms INTEGER, polls INTEGER NOT NULL,
     error_class TEXT, error TEXT, wanted INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX unfinished ON variants (state, key) WHERE state <> 'saved';
+CREATE UNIQUE INDEX predictions ON variants (prediction_id) WHERE prediction_id NOTNULL;
 CREATE TABLE images (
     seq INTEGER PRIMARY KEY, key TEXT NOT NULL REFERENCES variants (key),
     image_index INTEGER NOT NULL, file_name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL,
@@ -50,13 +52,22 @@ def create(db: sqlite3.Connection) -> None:
 
 
 def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
-    """Write a move; it has to follow the revision that the ledger knows."""
+    """Write a move and its images; it has to follow the revision that the ledger knows."""
     row = {name: getattr(entry, name) for name in COLUMNS}
     row["request"] = json.dumps(dict(entry.request), ensure_ascii=False)
-    if entry.revision == 1:
-        db.execute(_INSERT, row)
-    elif db.execute(_UPDATE, row).rowcount != 1:
+    new = entry.revision == 1
+    try:
+        changed = db.execute(_INSERT if new else _UPDATE, row).rowcount
+    except sqlite3.IntegrityError as error:
+        if "prediction_id" in str(error):
+            message = f"another variant has the prediction {entry.prediction_id}"
+            raise TakenIdError(message) from None
+        raise IllegalMoveError(f"{entry.key}: {error}") from None
+    if changed != 1:
         raise IllegalMoveError(f"{entry.key}: revision {entry.revision} does not follow the ledger")
+    if entry.state is State.COMPLETED:
+        # Its files were lost: the images that the ledger knows are to be downloaded again.
+        db.execute("DELETE FROM images WHERE key = ?", (entry.key,))
     rows = [
         (entry.key, i.index, i.file_name, i.bytes, i.sha256, i.media_type, i.width, i.height,
          i.nsfw, i.saved_at)

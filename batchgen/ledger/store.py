@@ -9,8 +9,10 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
 from typing import Self, TypeVar
 
 from batchgen.errors import StorageError
@@ -23,6 +25,10 @@ _CHUNK = 500
 T = TypeVar("T")
 
 
+class DamagedError(StorageError):
+    """The file is no ledger, or not a whole one."""
+
+
 class Ledger:
     """The durable record of every variant's state; use it as a context manager."""
 
@@ -32,22 +38,35 @@ class Ledger:
         Raises StorageError when it cannot be opened or is not a ledger of this version.
         """
         self.path = path
-        try:
-            self._reader = connect(path, read_only=read_only)
-            if not read_only:
-                create(self._reader)
-            self._check_version()
-        except sqlite3.Error as error:
-            raise StorageError(f"cannot use the ledger {path}: {error}") from None
-        self._writer = None if read_only else Writer(path)
+        with ExitStack() as stack:
+            try:
+                self._reader = stack.enter_context(closing(connect(path, read_only=read_only)))
+                if not read_only:
+                    create(self._reader)
+                self._check_version()
+                self._writer = None if read_only else Writer(path)
+            except sqlite3.OperationalError as error:
+                raise StorageError(f"cannot use the ledger {path}: {error}") from None
+            except (sqlite3.DatabaseError, ValueError) as error:
+                raise DamagedError(f"the ledger {path} is damaged ({error})") from None
+            except sqlite3.Error as error:
+                raise StorageError(f"cannot use the ledger {path}: {error}") from None
+            stack.pop_all()
 
     def __enter__(self) -> Self:
         """The ledger itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Close it."""
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it. What SQLite could not read becomes a StorageError."""
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise StorageError(f"cannot read the ledger {self.path}: {error}") from None
 
     def close(self) -> None:
         """Commit what waits, stop the writer and close the file."""
@@ -55,13 +74,22 @@ class Ledger:
             self._writer.close()
         self._reader.close()
 
+    def check(self) -> None:
+        """Look for torn or damaged pages. Raises DamagedError."""
+        try:
+            (verdict,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            verdict = str(error)
+        if verdict != "ok":
+            raise DamagedError(f"the ledger {self.path} is damaged ({verdict})")
+
     # Writing ------------------------------------------------------------------------------------
 
     async def write(self, entry: Entry, images: Sequence[Image] = ()) -> None:
         """Make a move durable, together with the *images* it brought.
 
-        Raises StorageError when it could not be written, IllegalMoveError when the ledger knows
-        a newer revision of the entry.
+        Raises StorageError when it could not be written, TakenIdError for the prediction of
+        another variant, IllegalMoveError when the ledger knows a newer revision of the entry.
         """
         assert self._writer, "the ledger was opened for reading only"
         future = self._writer.enqueue(lambda db: move(db, entry, images))
@@ -144,6 +172,19 @@ class Ledger:
                 yield to_entry(row[:width]), to_image(row[width + 1 :])
             after = rows[-1][width]
 
+    def files(self) -> Iterator[tuple[str, str, int]]:
+        """Key, file name and size in bytes of all saved images, in the order they were saved."""
+        sql = "SELECT seq, key, file_name, bytes FROM images WHERE seq > ? ORDER BY seq LIMIT ?"
+        after = 0
+        while rows := self._reader.execute(sql, (after, _CHUNK)).fetchall():
+            yield from (row[1:] for row in rows)
+            after = rows[-1][0]
+
+    def known_predictions(self, ids: Sequence[str]) -> set[str]:
+        """Those of the prediction *ids*, at most a few hundred, that belong to an entry."""
+        sql = f"SELECT prediction_id FROM variants WHERE prediction_id IN ({_marks(ids)})"
+        return {row[0] for row in self._reader.execute(sql, ids)}
+
     def images_since(self, time: str) -> int:
         """How many images were saved at or after *time*."""
         sql = "SELECT count(*) FROM images WHERE saved_at >= ?"
@@ -156,20 +197,28 @@ class Ledger:
 
     def totals(self) -> Totals:
         """Sums over the whole dataset, variants that are no longer asked for included."""
-        made = self._reader.execute("SELECT count(*), sum(bytes), sum(nsfw) FROM images").fetchone()
-        spent = self._reader.execute(
-            "SELECT sum(spent_micros), sum(NOT wanted) FROM variants"
-        ).fetchone()
-        short = self._reader.execute(
-            "SELECT count(*) FROM variants WHERE wanted AND state = 'saved' AND error_class NOTNULL"
-        ).fetchone()
+        made = "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(nsfw), 0) FROM images"
+        held = "state IN ('submitting', 'uncertain')"
+        refund = "state = 'failed' AND prediction_id NOTNULL"
+        sums = (
+            "SELECT coalesce(sum(spent_micros), 0), "
+            f"coalesce(sum(spent_micros) FILTER (WHERE {held}), 0), "
+            f"coalesce(sum(spent_micros) FILTER (WHERE {refund}), 0), "
+            "count(*) FILTER (WHERE NOT wanted), "
+            "count(*) FILTER (WHERE wanted AND state = 'saved' AND error_class NOTNULL) "
+            "FROM variants"
+        )
+        images, size, nsfw = self._reader.execute(made).fetchone()
+        spent, reserved, refunds, unwanted, short = self._reader.execute(sums).fetchone()
         return Totals(
-            images=made[0],
-            bytes=made[1] or 0,
-            nsfw=made[2] or 0,
-            spent_micros=spent[0] or 0,
-            unwanted=spent[1] or 0,
-            short=short[0],
+            images=images,
+            bytes=size,
+            nsfw=nsfw,
+            spent_micros=spent,
+            reserved_micros=reserved,
+            refund_micros=refunds,
+            unwanted=unwanted,
+            short=short,
         )
 
     def _check_version(self) -> None:

@@ -21,9 +21,13 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     # Reads happen on whichever thread asks; the writer's connection stays on its own.
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
-    if not read_only:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
+    try:
+        if not read_only:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
 
 
@@ -31,8 +35,9 @@ class Writer:
     """Runs jobs on the ledger's connection, many of them in each transaction."""
 
     def __init__(self, path: Path) -> None:
-        """Start the thread for the ledger at *path*."""
+        """Start the thread for the ledger at *path*. Raises sqlite3.Error."""
         self.path = path
+        self._db = connect(path, read_only=False)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._broken: StorageError | None = None
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
@@ -54,7 +59,6 @@ class Writer:
 
     def _write_all(self) -> None:
         """The writer thread: commit whatever has queued up, again and again."""
-        db = connect(self.path, read_only=False)
         while (first := self._jobs.get()) is not None:
             batch, last = [first], False
             while len(batch) < _MAX_BATCH and not self._jobs.empty():
@@ -63,10 +67,10 @@ class Writer:
                     last = True
                     break
                 batch.append(job)
-            self._commit(db, batch)
+            self._commit(self._db, batch)
             if last:
                 break
-        db.close()
+        self._db.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
         done: list[tuple[Future[object], object]] = []

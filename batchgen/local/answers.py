@@ -53,11 +53,13 @@ def prediction_data(prediction: LocalPrediction, base: str, now: float) -> dict[
     }
 
 
-def history_item(prediction: LocalPrediction, base: str, now: float) -> dict[str, Any]:
+def history_item(
+    prediction: LocalPrediction, base: str, now: float, *, inputs: bool
+) -> dict[str, Any]:
     """The same in a history, where the real service writes times with nine decimals."""
     data = prediction_data(prediction, base, now)
     data["created_at"] = data["created_at"].removesuffix("Z") + "000000Z"
-    return data
+    return data | {"inputs": dict(prediction.request)} if inputs else data
 
 
 def catalog_entry(model: Model) -> dict[str, Any]:

@@ -192,16 +192,18 @@ class Routes:
         found = [
             p
             for p in self._predictions.newest_first(_account(request), now)
-            if (query.model is None or p.model == query.model)
+            if p.created_at <= now - self._settings.history_lag
+            and (query.model is None or p.model == query.model)
             and (query.status is None or p.status(now) == query.status)
             and (query.after is None or p.created_at >= query.after)
             and (query.before is None or p.created_at <= query.before)
         ]
         start = (query.page - 1) * query.page_size
         items = islice(found, start, start + query.page_size)
+        inputs = self._settings.history_inputs
         return answers.success(
             {
-                "items": [answers.history_item(p, base, now) for p in items],
+                "items": [answers.history_item(p, base, now, inputs=inputs) for p in items],
                 "page": query.page,
                 "page_size": query.page_size,
                 "total": len(found),

@@ -43,6 +43,10 @@ class LocalSettings:
     """A name of TIERS; None is an account without limits."""
     state_file: Path | None = None
     """Where accepted predictions are kept, so that their ids still answer after a restart."""
+    history_lag: float = 0.0
+    """Seconds before an accepted prediction shows up in the history."""
+    history_inputs: bool = False
+    """Whether the history shows the request of each prediction; the documented one does not."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work before a socket is opened."""
@@ -51,6 +55,8 @@ class LocalSettings:
             raise UsageError(
                 f"latency: expected 0 <= low <= high in seconds, got {low:g} and {high:g}"
             )
+        if not 0 <= self.history_lag < math.inf:
+            raise UsageError(f"history lag: expected 0 or more seconds, got {self.history_lag:g}")
         if not 0 <= self.port <= 65_535:
             raise UsageError(f"port: expected 0 to 65535, got {self.port}")
         if self.tier is not None and self.tier not in TIERS:

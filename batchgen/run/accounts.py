@@ -36,12 +36,16 @@ class Outcome:
     """Why the run ended before its work did; empty when it did not."""
     counts: Counts
     images: int
-    """In the dataset as a whole, as the next four."""
+    """In the dataset as a whole, as the money."""
     images_planned: int
     nsfw: int
     bytes: int
     spent_usd: float | None
-    """None when the price of the model is unknown."""
+    """Spent or possibly spent; None when the price of the model is unknown, as the next two."""
+    reserved_usd: float | None
+    """Of that, for submits of which nobody knows whether they were accepted."""
+    refund_expected_usd: float | None
+    """Of that, for failed predictions: the service gives it back within three hours."""
     images_made: int = 0
     """By this run, as all that follows."""
     submits: int = 0

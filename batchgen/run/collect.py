@@ -9,7 +9,8 @@ from batchgen.api.retry import DOWNLOAD_TRIES, backoff
 from batchgen.api.wire import Prediction
 from batchgen.dataset.images import StoredImage, store_image
 from batchgen.dataset.picture import PictureError
-from batchgen.job.variants import Variant
+from batchgen.job.models import find_model
+from batchgen.job.names import KEY_DIGITS, image_name
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.run.context import Context, now, seconds_since
 from batchgen.run.rows import manifest_row
@@ -43,6 +44,7 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
     # Straight after the commit, so that rows land in the order of the ledger.
     run.manifest.append(manifest_row(entry, image) for image in images)
     run.tally.saved(images)
+    run.breaker.succeeded()
 
 
 async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
@@ -53,10 +55,11 @@ async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
     if isinstance(answer, Prediction) and answer.completed:
         images = await _images(run, entry, answer)
     if images is None and seconds_since(entry.created_at or entry.submitted_at) > RETENTION:
-        run.tally.failed += 1
-        log.warning("the images of %s have expired", entry.prediction_id)
         error = "the service keeps images for seven days"
-        await run.ledger.write(entry.move(State.EXPIRED, error_class="expired", error=error))
+        run.failed(entry, error)
+        log.warning("the images of %s have expired", entry.prediction_id)
+        error_class = entry.error_class or "expired"
+        await run.ledger.write(entry.move(State.EXPIRED, error_class=error_class, error=error))
     return images or ()
 
 
@@ -77,20 +80,23 @@ async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequenc
 
 async def _download(run: Context, entry: Entry, index: int, address: str) -> StoredImage | None:
     """One image, tried a few times; None when it cannot be had now. Raises GoneError."""
-    variant = Variant(
-        index=0,  # the place in the plan plays no part in a name
-        key=entry.key,
-        prompt_id=entry.prompt_id,
-        model=entry.model,
-        request=entry.request,
-    )
+
+    def name(whole_key: bool) -> str:
+        return image_name(
+            run.file_name,
+            prompt_id=entry.prompt_id,
+            key=entry.key if whole_key else entry.key[:KEY_DIGITS],
+            index=index,
+            values=find_model(entry.model).with_defaults(entry.request),
+        )
+
     for tries in range(1, DOWNLOAD_TRIES + 1):
         try:
             return await store_image(
                 run.folder,
                 run.service.downloader.fetch(address),
                 part=f"{entry.key}_{index}",
-                names=lambda whole: run.job.image_name(variant, index, whole_key=whole),
+                names=name,
             )
         except GoneError:
             raise

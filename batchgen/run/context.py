@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest
-from batchgen.job.load import Job, Pace
+from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry
 from batchgen.ledger.store import Ledger
+from batchgen.run.breaker import Breaker
 from batchgen.run.rate import Rate
 from batchgen.run.service import Service
 from batchgen.run.spend import Spend
@@ -26,10 +27,14 @@ DOWNLOADS = 16
 class Context:
     """The parts of a run, put together once."""
 
-    job: Job
+    model: str
+    file_name: str
+    """Pattern of an image's name below ``images/``."""
     pace: Pace
-    free: bool
-    """Whether the service charges nothing."""
+    price_micros: int | None
+    """Of one image, in millionths of a US dollar; 0 on the local service, None when unknown."""
+    account: str
+    """Fingerprint of the key and the service."""
     service: Service
     ledger: Ledger
     folder: DatasetFolder
@@ -37,6 +42,7 @@ class Context:
     stop: Stop
     spend: Spend
     rate: Rate
+    breaker: Breaker
     tally: Tally
     watch: Watch
     posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_IN_FLIGHT))
@@ -44,7 +50,12 @@ class Context:
 
     def cost_micros(self, entry: Entry) -> int | None:
         """What a submit of *entry* costs, in millionths of a US dollar; None when unknown."""
-        return 0 if self.free else self.job.model.cost_micros(entry.request)
+        return None if self.price_micros is None else self.price_micros * entry.images_asked
+
+    def failed(self, entry: Entry, reason: str) -> None:
+        """Count a variant that ended without its images, or may have."""
+        self.tally.failed += 1
+        self.breaker.failed(entry.prompt_id, reason)
 
 
 def now() -> str:

@@ -95,7 +95,7 @@ async def _failed(run: Context, entry: Entry, answer: Prediction) -> Entry:
     else:
         error_class = _CLASSES.get(answer.error_code or 0, answer.status)
         error = answer.error or f"the service says {answer.status}"
-    run.tally.failed += 1
+    run.failed(entry, error)
     log.warning("variant %s failed (%s): %s", entry.key, error_class, error)
     entry = entry.move(State.FAILED, completed_at=now(), error_class=error_class, error=error)
     await run.ledger.write(entry)
@@ -109,9 +109,11 @@ async def _problem(run: Context, entry: Entry, answer: PollProblem, age: float) 
         run.stop.no_more_submits(ExitCode.ACCOUNT, why)
         return entry
     if answer.kind is Poll.MISSING and age > MISSING_GRACE:
-        run.tally.failed += 1
+        run.failed(entry, answer.reason)
         log.warning("the service has lost prediction %s: %s", entry.prediction_id, answer.reason)
-        entry = entry.move(State.EXPIRED, error_class="lost", error=answer.reason)
+        # "missing_file" stays: the images were here once, and were lost here.
+        error_class = entry.error_class or "lost"
+        entry = entry.move(State.EXPIRED, error_class=error_class, error=answer.reason)
         await run.ledger.write(entry)
         return entry
     log.info("poll of %s: %s", entry.prediction_id, answer.reason)

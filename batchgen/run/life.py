@@ -12,6 +12,9 @@ from batchgen.run.follow import follow
 from batchgen.run.pool import Release
 from batchgen.run.submit import submit
 
+PAID = frozenset({State.SUBMITTED, State.COMPLETED})
+"""States in which a prediction exists and its images do not yet."""
+
 
 async def live(run: Context, entry: Entry, release: Release) -> None:
     """Take one variant as far as it goes; *release* gives its place in flight back.
@@ -22,9 +25,9 @@ async def live(run: Context, entry: Entry, release: Release) -> None:
     run.tally.in_flight += 1
     prediction = None
     try:
-        if entry.state is State.PLANNED:
+        if entry.state not in PAID:
             entry = await submit(run, entry)
-        if entry.state in {State.SUBMITTED, State.COMPLETED}:
+        if entry.state in PAID:
             entry, prediction = await follow(run, entry)
         release()
         if prediction:

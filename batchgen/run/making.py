@@ -1,39 +1,36 @@
 """A run, stage by stage: claim the dataset, settle what is known, launch, end."""
 
-import asyncio
 import json
+import secrets
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 
 import yaml
 
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.dataset.manifest import Manifest, columns
-from batchgen.errors import ExitCode, UsageError
+from batchgen.errors import ExitCode
 from batchgen.job.load import Job, Pace
-from batchgen.job.models import find_model
-from batchgen.job.variants import Variant, Variants
-from batchgen.ledger.entry import Entry, State
+from batchgen.job.units import read_failures
+from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
+from batchgen.run import money
 from batchgen.run.accounts import Outcome, count, exit_code
+from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context, now
-from batchgen.run.life import live
+from batchgen.run.opening import open_ledger
 from batchgen.run.options import RunOptions
-from batchgen.run.pool import Pool
+from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
 from batchgen.run.rate import Rate
 from batchgen.run.rows import failure_row, manifest_row
-from batchgen.run.service import Access, find_access, open_service
+from batchgen.run.service import Access, Service, find_access, open_service
+from batchgen.run.settle import Settler
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally, Watch
-
-# Seconds that downloads and answers in flight are given after a signal.
-GRACE = 15.0
-_CHUNK = 500
+from batchgen.run.working import work_through
 
 
 async def run_job(
@@ -52,17 +49,17 @@ async def run_job(
     folder = DatasetFolder(options.out or job.folder)
     run = _Run(
         job=job,
+        options=options,
         pace=options.pace(job),
-        access=find_access(job, options),
+        access=find_access(options.service or job.service, options.base_url),
         folder=folder,
         stop=stop or Stop(),
         watch=watch or (lambda _: None),
     )
-    run.check_budget()
     folder.prepare()
     with locked(folder.lock):
         folder.clear_parts()
-        with Ledger(folder.ledger) as ledger:
+        with open_ledger(folder) as ledger:
             return await run.make(ledger)
 
 
@@ -71,30 +68,26 @@ class _Run:
     """One execution of a job into a dataset that it owns."""
 
     job: Job
+    options: RunOptions
     pace: Pace
     access: Access
     folder: DatasetFolder
     stop: Stop
     watch: Watch
+    account: str = ""
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=now)
 
-    def check_budget(self) -> None:
-        """A budget can only be kept when the price is known."""
-        unknown = self.job.model.price_micros is None and not self.access.free
-        if self.pace.budget_micros is not None and unknown:
-            raise UsageError(
-                f"the price of {self.job.model.id} is unknown, so a budget cannot be kept; "
-                "leave the budget out to run all the same"
-            )
-
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
+        axes = settle_plan(ledger, self.job)
+        self._introduce(ledger)
         ledger.hold_unanswered()
-        manifest_columns = self._settle_plan(ledger)
+        await hold_lost_records(ledger, self.job.variants)
+        await restore_files(ledger, self.folder)
         manifest = Manifest.open(
             self.folder,
-            manifest_columns,
+            columns(axes),
             lambda: (manifest_row(entry, image) for entry, image in ledger.images()),
         )
         totals = ledger.totals()
@@ -106,95 +99,124 @@ class _Run:
         )
         try:
             if self._work_left(ledger):
-                await self._launch(ledger, manifest, tally)
+                async with open_service(self.access, self.pace, self.folder) as service:
+                    await self._launch(ledger, manifest, tally, service)
         finally:
             manifest.close()
         return self._end(ledger, tally)
 
-    def _settle_plan(self, ledger: Ledger) -> tuple[str, ...]:
-        """Tell the ledger what the job asks for now; returns the columns of the manifest."""
-        meta = ledger.meta()
-        fingerprint = self.job.variants.fingerprint()
-        if meta.get("plan") not in (None, fingerprint):
-            ledger.want(variant.key for variant in self.job.variants)
-        # An axis that an edited job no longer has keeps its column: its images are still there.
-        known = meta.get("axes")
-        earlier = known if isinstance(known, list) else []
-        axes = list(dict.fromkeys([*earlier, *self.job.axes]))
+    def _introduce(self, ledger: Ledger) -> None:
+        """Leave in the dataset what other commands need to know about this run."""
+        salt = str(ledger.meta().get("salt") or secrets.token_hex(8))
+        self.account = self.access.account(salt)
         ledger.set_meta(
-            plan=fingerprint,
-            axes=axes,
+            salt=salt,
             job=self.job.name,
-            planned=len(self.job.variants),
             images_planned=self.job.image_count(),
             price_known=self.access.free or self.job.model.price_micros is not None,
             service="local" if self.access.free else "wavespeed",
+            model=self.job.model.id,
+            file_name=self.job.file_name,
+            pace=asdict(self.pace),
             started_at=self.started_at,
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
         write_whole(self.folder.job, [resolved])
-        return columns(axes)
+
+    def _to_do(self, ledger: Ledger) -> ToDo:
+        return ToDo(
+            ledger=ledger,
+            variants=self.job.variants,
+            options=self.options,
+            account=self.account,
+            resubmit_uncertain=self.pace.resubmit_uncertain,
+        )
 
     def _work_left(self, ledger: Ledger) -> bool:
-        if count(ledger, len(self.job.variants)).pending:
+        counts = count(ledger, len(self.job.variants))
+        if counts.pending or counts.uncertain:
             return True
         # Paid work of an earlier form of the job is collected too.
-        return next(ledger.entries(State.COMPLETED, State.SUBMITTED), None) is not None
+        paid = ledger.entries(State.COMPLETED, State.SUBMITTED)
+        return next(chain(paid, self._to_do(ledger).again()), None) is not None
 
-    async def _launch(self, ledger: Ledger, manifest: Manifest, tally: Tally) -> None:
-        async with open_service(self.access, self.pace, self.folder) as service:
-            context = Context(
-                job=self.job,
-                pace=self.pace,
-                free=self.access.free,
-                service=service,
-                ledger=ledger,
-                folder=self.folder,
-                manifest=manifest,
-                stop=self.stop,
-                spend=Spend(budget_micros=self.pace.budget_micros, spent_micros=tally.spent_micros),
-                rate=Rate(self.pace.rate),
-                tally=tally,
-                watch=self.watch,
-            )
-            pool = Pool(self.pace.concurrency, on_bug=self._bug)
-            work = asyncio.create_task(self._do_all(context, pool))
-            try:
-                await self._until_done(work)
-            finally:
-                work.cancel()
-                await pool.drop()
-                await asyncio.wait({work})
-        if not work.cancelled():
-            work.result()
-        if pool.bug:
-            raise pool.bug
+    async def _launch(
+        self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
+    ) -> None:
+        price = await money.find_price(self.job, self.access, service)
+        money.check_budget(price, self.pace.budget_micros, self.job)
+        context = self._context(ledger, manifest, tally, service, price)
+        await self._settle(context)
+        to_do = self._to_do(ledger)
+        if foreign := to_do.foreign():
+            why = f"{foreign} paid variants belong to another key or service, which is needed"
+            self.stop.note(ExitCode.INCOMPLETE, f"{why} to collect them")
+        if self.pace.resubmit_uncertain:
+            uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
+            money.warn_of_worst_case(uncertain, price)
+        await money.check_balance(price, service, self.stop)
+        await work_through(context, to_do, self._ends_at())
 
-    async def _do_all(self, context: Context, pool: Pool) -> None:
-        """Start what is to be done, paid work first, as slots become free; then see it through."""
-        for entry in _to_do(context.ledger, self.job.variants):
-            if self.stop.leaving or (entry.state is State.PLANNED and not self.stop.submitting):
-                break
-            await pool.spawn(partial(live, context, entry))
-        await pool.join()
+    def _context(
+        self,
+        ledger: Ledger,
+        manifest: Manifest,
+        tally: Tally,
+        service: Service,
+        price: int | None,
+    ) -> Context:
+        allowed = self.pace.max_failures
+        planned = len(self.job.variants)
+        return Context(
+            model=self.job.model.id,
+            file_name=self.job.file_name,
+            pace=self.pace,
+            price_micros=price,
+            account=self.account,
+            service=service,
+            ledger=ledger,
+            folder=self.folder,
+            manifest=manifest,
+            stop=self.stop,
+            spend=Spend(
+                budget_micros=self.pace.budget_micros,
+                spent_micros=tally.spent_micros,
+                submits_left=self.pace.limit,
+            ),
+            rate=Rate(self.pace.rate),
+            breaker=Breaker(
+                self.stop,
+                max_failures=None if allowed is None else read_failures(planned, allowed),
+                prompts=len(self.job.prompts),
+            ),
+            tally=tally,
+            watch=self.watch,
+        )
 
-    async def _until_done(self, work: "asyncio.Task[None]") -> None:
-        """Wait for the end of the work; once it is time to leave, no longer than the grace."""
-        left = asyncio.create_task(self.stop.until_left())
-        hurried = asyncio.create_task(self.stop.hurry.wait())
-        try:
-            await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({work, hurried}, timeout=GRACE, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            left.cancel()
-            hurried.cancel()
+    async def _settle(self, context: Context) -> None:
+        """Ask the history about uncertain submits of earlier runs, without waiting for it."""
+        settler = Settler(
+            client=context.service.client,
+            ledger=context.ledger,
+            folder=self.folder,
+            account=self.account,
+            submit_timeout=self.pace.submit_timeout,
+            cost_micros=context.cost_micros,
+            pause=self.stop.pause,
+        )
+        await settler.settle(wait=False)
+        context.spend.spent_micros = context.ledger.totals().spent_micros
 
-    def _bug(self, error: BaseException) -> None:
-        self.stop.leave(ExitCode.BUG, f"an internal error: {type(error).__name__}")
+    def _ends_at(self) -> float | None:
+        limit = self.pace.max_duration
+        return None if limit is None else self.started + limit
 
     def _end(self, ledger: Ledger, tally: Tally) -> Outcome:
+        # A second signal leaves submits behind that were still waiting for their answers.
+        ledger.hold_unanswered()
         counts = count(ledger, len(self.job.variants))
         totals = ledger.totals()
+        known = self.access.free or self.job.model.price_micros is not None
         outcome = Outcome(
             job=self.job.name,
             dataset=self.folder.root,
@@ -206,7 +228,9 @@ class _Run:
             images_planned=tally.images_planned,
             nsfw=totals.nsfw,
             bytes=totals.bytes,
-            spent_usd=_usd(totals.spent_micros, self.access, self.job),
+            spent_usd=totals.spent_micros / 1e6 if known else None,
+            reserved_usd=totals.reserved_micros / 1e6 if known else None,
+            refund_expected_usd=totals.refund_micros / 1e6 if known else None,
             images_made=tally.images_made,
             submits=tally.submits,
             polls=tally.polls,
@@ -217,41 +241,6 @@ class _Run:
         )
         _write_reports(self.folder, ledger, outcome)
         return outcome
-
-
-def _to_do(ledger: Ledger, variants: Variants) -> Iterator[Entry]:
-    """What is left, paid work first, looked up a few hundred at a time.
-
-    Completed ones come before submitted ones, so that one that moves on meanwhile is not met twice.
-    """
-    yield from ledger.entries(State.COMPLETED, State.SUBMITTED)
-    for start in range(0, len(variants), _CHUNK):
-        chunk = list(variants[start : start + _CHUNK])
-        known = ledger.known([variant.key for variant in chunk])
-        for variant in chunk:
-            entry = known.get(variant.key)
-            if entry is None:
-                yield _planned(variant)
-            elif entry.state is State.PLANNED:
-                yield entry
-
-
-def _planned(variant: Variant) -> Entry:
-    return Entry(
-        key=variant.key,
-        state=State.PLANNED,
-        revision=0,
-        prompt_id=variant.prompt_id,
-        model=variant.model,
-        request=variant.request,
-        images_asked=find_model(variant.model).images(variant.request),
-    )
-
-
-def _usd(micros: int, access: Access, job: Job) -> float | None:
-    if not access.free and job.model.price_micros is None:
-        return None
-    return micros / 1e6
 
 
 def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.job.load import Job, Pace
+from batchgen.job.units import read_duration, read_failures
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Each has a twin in the job file, which holds where the option is None."""
+    """Most have a twin in the job file, which holds where the option is None."""
 
     out: Path | None = None
     """The dataset folder."""
@@ -23,20 +24,44 @@ class RunOptions:
     """Images per minute."""
     budget: float | None = None
     """US dollars for the dataset as a whole."""
+    limit: int | None = None
+    """Submits in this run."""
+    max_duration: str | None = None
+    """After which no new submits are sent: ``6h``, ``90m``, or seconds."""
+    max_failures: str | None = None
+    """Variants that may fail in this run: a count, or ``5%``."""
+    on_uncertain: str | None = None
+    """``hold`` or ``resubmit`` what may have been paid."""
+    retry_failed: bool = False
+    """Submit again what failed for good."""
+    resubmit_expired: bool = False
+    """Submit again what was paid and expired before it could be downloaded."""
+    resubmit_lost: bool = False
+    """Submit again what was paid and lost: by the service, or as a file here."""
 
     def pace(self, job: Job) -> Pace:
         """The pace of *job* with these options in place. Raises UsageError for impossible ones."""
-        for name in ("concurrency", "rate"):
+        for name in ("concurrency", "rate", "limit"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:
                 raise UsageError(f"expected a {name} of more than 0, got {value}")
-        if self.budget is not None and self.budget < 0:
-            raise UsageError(f"expected a budget of 0 or more, got {self.budget}")
-        pace = job.pace
-        if self.concurrency is not None:
-            pace = replace(pace, concurrency=self.concurrency)
-        if self.rate is not None:
-            pace = replace(pace, rate=self.rate)
-        if self.budget is not None:
-            pace = replace(pace, budget_micros=int(round(self.budget * 1e6, 3)))
-        return pace
+        if self.budget is not None and not 0 <= self.budget <= 1e9:
+            raise UsageError(f"expected a budget from 0 to 1,000,000,000, got {self.budget}")
+        try:
+            seconds = None if self.max_duration is None else read_duration(self.max_duration)
+            if self.max_failures is not None:
+                read_failures(0, self.max_failures)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+        given = {
+            "concurrency": self.concurrency,
+            "rate": self.rate,
+            "limit": self.limit,
+            "max_duration": seconds,
+            "max_failures": self.max_failures,
+            # Rounded down: a budget is never exceeded by a fraction of its last cent.
+            "budget_micros": None if self.budget is None else int(round(self.budget * 1e6, 3)),
+            "resubmit_uncertain": self.on_uncertain and self.on_uncertain == "resubmit",
+        }
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return replace(job.pace, **chosen)  # type: ignore[arg-type]  # typed above, one by one

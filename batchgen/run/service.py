@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from yarl import URL
+
 from batchgen.api.client import ServiceClient, check_base_url, is_loopback
 from batchgen.api.download import Downloader
 from batchgen.api.key import ApiKey, read_key
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
-from batchgen.job.load import Job, Pace
-from batchgen.run.options import RunOptions
+from batchgen.job.load import Pace
 
 WAVESPEED = "https://api.wavespeed.ai"
 BASE_URL = "WAVESPEED_BASE_URL"
+# Answers are cleared of the key, so it is a word that appears in none by chance.
+LOCAL_KEY = "batchgen-rehearsal-key"
 # The real service asks for 2 s between two polls of one image prediction (docs/get-result).
 POLITE_INTERVAL = 2.0
 
@@ -29,6 +32,13 @@ class Access:
     free: bool
     """Whether nothing is charged: the local service only."""
 
+    def account(self, salt: str) -> str:
+        """A fingerprint of key and service; ids of one account mean nothing to another."""
+        url = URL(self.base_url)
+        # A service on this machine comes back on another port and is still the same.
+        origin = "local" if not url.host or is_loopback(url) else str(url.origin())
+        return self.key.fingerprint(salt, origin)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
@@ -41,19 +51,18 @@ class Service:
 
 
 def find_access(
-    job: Job, options: RunOptions, environment: Mapping[str, str] = os.environ
+    service: str, base_url: str | None, environment: Mapping[str, str] = os.environ
 ) -> Access:
-    """Where *job* is to be made: option, then environment, then the default of its service.
+    """How to reach *service* (``wavespeed`` or ``local``): option, environment, default address.
 
     Raises UsageError for a missing key or an address that cannot be used.
     """
-    service = options.service or job.service
     if service == "local":
-        base_url = options.base_url or ""
+        base_url = base_url or ""
         if base_url and not is_loopback(check_base_url(base_url)):
             raise UsageError(f"expected a local service on this machine, got {base_url!r}")
-        return Access(base_url=base_url, key=ApiKey("local"), free=True)
-    base_url = options.base_url or environment.get(BASE_URL) or WAVESPEED
+        return Access(base_url=base_url, key=ApiKey(LOCAL_KEY), free=True)
+    base_url = base_url or environment.get(BASE_URL) or WAVESPEED
     check_base_url(base_url)
     return Access(base_url=base_url, key=read_key(environment), free=False)
 

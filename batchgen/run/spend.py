@@ -14,15 +14,23 @@ class Spend:
     budget_micros: int | None
     spent_micros: int
     """Spent or possibly spent so far, earlier runs included."""
+    submits_left: int | None = None
+    """Submits that this run may still send; None for as many as it likes."""
 
     def reserve(self, micros: int | None) -> bool:
-        """Take *micros* for a submit; False, and nothing taken, when the budget lacks them."""
+        """Take *micros* for a submit; False, and nothing taken, when that is too much."""
+        if self.submits_left == 0:
+            return False
         left = None if self.budget_micros is None else self.budget_micros - self.spent_micros
         if left is not None and (micros is None or micros > left):
             return False
         self.spent_micros += micros or 0
+        if self.submits_left is not None:
+            self.submits_left -= 1
         return True
 
     def give_back(self, micros: int | None) -> None:
         """The submit proved to have created nothing."""
         self.spent_micros -= micros or 0
+        if self.submits_left is not None:
+            self.submits_left += 1

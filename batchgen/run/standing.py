@@ -25,6 +25,8 @@ class Standing:
     images_planned: int
     nsfw: int
     spent_usd: float | None
+    reserved_usd: float | None
+    refund_expected_usd: float | None
     started_at: str
     """Of the run that goes on, or else of the last one."""
     images_per_minute: float | None
@@ -46,7 +48,7 @@ def standing(root: Path) -> Standing:
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))
         planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
-        totals = ledger.totals()
+        totals, priced = ledger.totals(), bool(meta.get("price_known"))
         running = _running(folder.lock)
         rate = left = None
         if running and (elapsed := seconds_since(started_at)) > 0:
@@ -60,7 +62,9 @@ def standing(root: Path) -> Standing:
             images=totals.images,
             images_planned=images_planned,
             nsfw=totals.nsfw,
-            spent_usd=totals.spent_micros / 1e6 if meta.get("price_known") else None,
+            spent_usd=totals.spent_micros / 1e6 if priced else None,
+            reserved_usd=totals.reserved_micros / 1e6 if priced else None,
+            refund_expected_usd=totals.refund_micros / 1e6 if priced else None,
             started_at=started_at,
             images_per_minute=None if rate is None else round(rate * 60, 1),
             seconds_left=None if left is None else round(left, 1),

@@ -43,11 +43,15 @@ class Stop:
         """Whether predictions in flight are left for the next run."""
         return self._leave.is_set()
 
+    def note(self, code: ExitCode, why: str) -> None:
+        """Remember a reason why the work will not be finished, without ending anything."""
+        if PRECEDENCE.index(code) < PRECEDENCE.index(self.code):
+            self.code, self.why = code, why
+
     def no_more_submits(self, code: ExitCode, why: str) -> None:
         """End the submits, go on collecting what is paid."""
         self.submitting = False
-        if PRECEDENCE.index(code) < PRECEDENCE.index(self.code):
-            self.code, self.why = code, why
+        self.note(code, why)
 
     def leave(self, code: ExitCode, why: str) -> None:
         """End the submits and the following; downloads that are running may finish."""

@@ -5,21 +5,37 @@ again only after an answer that proves that nothing was created.
 """
 
 import logging
+from datetime import UTC, datetime, timedelta
 
 from batchgen.api.outcome import Fate, Refusal
 from batchgen.api.retry import SUBMIT_TRIES, backoff
-from batchgen.api.wire import Prediction
+from batchgen.api.wire import Prediction, format_time
 from batchgen.errors import ExitCode, StorageError
-from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.entry import Entry, State, TakenIdError
+from batchgen.ledger.fields import Fields
 from batchgen.run.context import Context, now
 
 log = logging.getLogger(__name__)
+
+# A variant that is submitted again starts with a clean record; what it spent stays.
+_FRESH: Fields = {
+    "prediction_id": None,
+    "created_at": None,
+    "submitted_at": None,
+    "completed_at": None,
+    "queue_ms": None,
+    "inference_ms": None,
+    "total_ms": None,
+    "polls": 0,
+    "error_class": None,
+    "error": None,
+}
 
 
 async def submit(run: Context, entry: Entry) -> Entry:
     """Submit *entry* until a prediction was created, may have been, or never will be.
 
-    It comes back still planned when the run ends first. Raises StorageError.
+    It comes back as it was, or planned, when the run ends first. Raises StorageError.
     """
     cost = run.cost_micros(entry)
     for tries in range(1, SUBMIT_TRIES + 1):
@@ -36,7 +52,8 @@ async def submit(run: Context, entry: Entry) -> Entry:
             return entry
         run.tally.retries += 1
         log.info("submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
-        if not await run.stop.pause(backoff(tries, refusal.retry_after)):
+        wait = backoff(tries, refusal.retry_after)
+        if tries < SUBMIT_TRIES and not await run.stop.pause(wait):
             return entry
     run.stop.no_more_submits(
         ExitCode.INCOMPLETE, f"the service cannot be reached or is too busy: {entry.error}"
@@ -48,13 +65,14 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
     """One POST, with its intent durable before and its meaning durable after."""
     unspent = entry.spent_micros
     async with run.posts:
-        entry = entry.move(
-            State.SUBMITTING,
-            attempts=entry.attempts + 1,
-            spent_micros=None if cost is None else (unspent or 0) + cost,
-            error_class=None,
-            error=None,
-        )
+        intent: Fields = {
+            **_FRESH,
+            "attempts": entry.attempts + 1,
+            "spent_micros": None if cost is None else (unspent or 0) + cost,
+            "account": run.account,
+            "intent_at": _service_time(run),
+        }
+        entry = entry.move(State.SUBMITTING, **intent)
         await run.ledger.write(entry)
         run.tally.submits += 1
         answer = await run.service.client.submit(entry.model, entry.request)
@@ -68,14 +86,19 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
         return entry, answer
 
 
-async def _accepted(run: Context, entry: Entry, prediction: Prediction) -> Entry:
-    entry = entry.move(
+async def _accepted(run: Context, intent: Entry, prediction: Prediction) -> Entry:
+    entry = intent.move(
         State.SUBMITTED,
         prediction_id=prediction.id,
         submitted_at=now(),
         created_at=prediction.created_at,
     )
     try:
+        await run.ledger.write(entry)
+    except TakenIdError as error:
+        # Not attached to anything: it would label one variant's picture with another's prompt.
+        run.failed(entry, str(error))
+        entry = intent.move(State.UNCERTAIN, error_class="protocol", error=str(error))
         await run.ledger.write(entry)
     except StorageError as error:
         # The last place where a paid id can still be kept.
@@ -87,11 +110,11 @@ async def _accepted(run: Context, entry: Entry, prediction: Prediction) -> Entry
 
 def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) -> Entry:
     if refusal.fate is Fate.UNCERTAIN:
-        run.tally.failed += 1
+        run.failed(entry, refusal.reason)
         log.warning("variant %s may have been paid: %s", entry.key, refusal.reason)
         return entry.move(State.UNCERTAIN, error_class="unanswered", error=refusal.reason)
     if refusal.fate is Fate.REJECTED:
-        run.tally.failed += 1
+        run.failed(entry, refusal.reason)
         log.warning("variant %s was rejected: %s", entry.key, refusal.reason)
         return entry.move(
             State.FAILED, spent_micros=unspent, error_class="rejected", error=refusal.reason
@@ -102,11 +125,16 @@ def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) 
 def _reserve(run: Context, cost: int | None) -> bool:
     if run.spend.reserve(cost):
         return True
-    budget = (run.spend.budget_micros or 0) / 1e6
-    run.stop.no_more_submits(
-        ExitCode.INCOMPLETE, f"the next submit would exceed the budget of ${budget:g}"
-    )
+    why = f"the next submit would exceed the budget of ${(run.spend.budget_micros or 0) / 1e6:g}"
+    if run.spend.submits_left == 0:
+        why = f"this run was limited to {run.pace.limit:,} submits"
+    run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
     return False
+
+
+def _service_time(run: Context) -> str:
+    ahead = timedelta(seconds=run.service.client.clock_offset)
+    return format_time(datetime.now(UTC) + ahead)
 
 
 def _end_submits(run: Context, refusal: Refusal) -> None:
@@ -114,5 +142,5 @@ def _end_submits(run: Context, refusal: Refusal) -> None:
         why = f"the service refuses the account: {refusal.reason}"
         run.stop.no_more_submits(ExitCode.ACCOUNT, why)
     else:
-        why = f"the service does not offer {run.job.model.id} at this address: {refusal.reason}"
+        why = f"the service does not offer {run.model} at this address: {refusal.reason}"
         run.stop.no_more_submits(ExitCode.INCOMPLETE, why)

@@ -1,0 +1,66 @@
+"""``batchgen reconcile``: settle submits that may have been paid."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchgen.errors import ExitCode
+
+if TYPE_CHECKING:
+    from batchgen.run.settle import Settled
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--base-url", metavar="URL", help="The address of the service.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(0, 86_400),
+    default=90.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the history may take to show a prediction.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -> int:
+    """Settle the submits in DIR whose answers were never read.
+
+    Asks the service's history of the past seven days. A submit is adopted when exactly one
+    prediction can be its own, and released when there is none; all others stay held. Nothing is
+    bought. Run the job again afterwards.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    settled = asyncio.run(_settle(folder, base_url, grace))
+    if as_json:
+        click.echo(json.dumps(asdict(settled)))
+    else:
+        from batchgen.cli.words import table
+
+        table(
+            [
+                ("adopted", f"{settled.adopted:,} were made; the next run collects them"),
+                ("released", f"{settled.absent:,} made nothing; the next run submits them"),
+                ("held", f"{settled.held:,}" + (f": {settled.why}" if settled.held else "")),
+                ("others", f"{settled.strangers:,} paid predictions that are not known here"),
+            ]
+        )
+    code = ExitCode.UNCERTAIN if settled.held else ExitCode.OK
+    verdict = "nothing is uncertain any more; run the job again"
+    if settled.held:
+        verdict = f"{settled.held:,} submits are still held; batchgen run --on-uncertain resubmit"
+        verdict += " sends them again and may pay twice"
+    click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    return code
+
+
+async def _settle(folder: Path, base_url: str | None, grace: float) -> "Settled":
+    from batchgen.run.reconciling import reconcile_dataset
+    from batchgen.run.stop import Stop, signals
+
+    stop = Stop()
+    with signals(stop):
+        return await reconcile_dataset(folder, base_url=base_url, grace=grace, stop=stop)

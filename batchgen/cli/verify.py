@@ -1,0 +1,74 @@
+"""``batchgen verify``: check the files of a dataset against its manifest and ledger."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from batchgen.errors import ExitCode
+
+if TYPE_CHECKING:
+    from batchgen.run.verify import Findings
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--repair", is_flag=True, help="Mend, rebuild and fetch again what costs nothing.")
+@click.option("--base-url", metavar="URL", help="The address of the service, for a repair.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> int:
+    """Check every image in DIR against manifest and ledger.
+
+    Each has to be there with the recorded size, hash, type and pixels. A repair never submits
+    anything: what could only be bought again is listed.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    from batchgen.run.verify import verify_dataset
+
+    found = asyncio.run(verify_dataset(folder, repair=repair, base_url=base_url))
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "sound": found.sound}))
+    else:
+        _print(found)
+    verdict = "every image is as it was saved" if found.sound else _advice(found, repair=repair)
+    code = ExitCode.OK if found.sound else ExitCode.PARTIAL
+    click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    return code
+
+
+def _print(found: "Findings") -> None:
+    from batchgen.cli.words import table
+
+    table(
+        [
+            ("images", f"{found.checked:,} checked"),
+            ("missing", _some(found.missing)),
+            ("damaged", _some(found.damaged)),
+            ("manifest", "exact" if found.manifest_exact else "differs from the ledger"),
+            ("unknown", _some(found.foreign)),
+        ]
+    )
+    if found.rebuilt is not None:
+        click.echo(f"rebuilt   a ledger of {found.rebuilt:,} variants")
+    if found.fetched:
+        click.echo(f"fetched   {found.fetched:,} images again, for free")
+    if found.costly:
+        click.echo(f"costly    {_some(found.costly)}")
+
+
+def _advice(found: "Findings", *, repair: bool) -> str:
+    if not repair:
+        return "not all is as it was saved; --repair mends what costs nothing"
+    if found.costly:
+        return "some images are gone for good; batchgen run --resubmit-lost buys them again"
+    return "some images cannot be fetched now; try again later"
+
+
+def _some(names: list[str]) -> str:
+    if not names:
+        return "none"
+    shown = ", ".join(names[:5])
+    return f"{len(names):,}: {shown}" + (", …" if len(names) > 5 else "")

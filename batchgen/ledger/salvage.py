@@ -1,0 +1,58 @@
+"""Reading what is left of a damaged ledger."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.rows import SELECT, to_entry, to_image
+
+Found = tuple[Entry, list[Image]]
+
+_IMAGES = (
+    "SELECT key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw, saved_at "
+    "FROM images ORDER BY seq"
+)
+
+
+def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
+    """The entries with their images, and the facts, that can still be read of the file at *path*.
+
+    The entries are those of a new ledger: their revision is 1.
+    """
+    entries: dict[str, Entry] = {}
+    images: dict[str, dict[int, Image]] = {}
+    meta: dict[str, object] = {}
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as db:
+        for name, value in _readable(db, "SELECT name, value FROM meta ORDER BY name"):
+            with suppress(ValueError):
+                meta[str(name)] = json.loads(str(value))
+        for row in _readable(db, f"SELECT {SELECT} FROM variants v ORDER BY v.key"):
+            with suppress(ValueError, TypeError):
+                entries.setdefault(str(row[0]), to_entry(row))
+        for row in _readable(db, _IMAGES):
+            with suppress(ValueError, TypeError):
+                image = to_image(row[1:])
+                images.setdefault(str(row[0]), {})[image.index] = image
+    return [_renewed(entry, images.get(entry.key, {})) for entry in entries.values()], meta
+
+
+def _renewed(entry: Entry, images: dict[int, Image]) -> Found:
+    state = entry.state
+    if state is State.SAVED and not images:
+        state = State.COMPLETED  # paid and made; its files are fetched again
+    elif state is State.SUBMITTING:
+        state = State.UNCERTAIN
+    kept = list(images.values()) if state is State.SAVED else []
+    return replace(entry, state=state, revision=1), kept
+
+
+def _readable(db: sqlite3.Connection, ordered: str) -> Iterator[tuple[object, ...]]:
+    """The rows of a query up to the first damaged page, then those behind the last one."""
+    for sql in (ordered, f"{ordered} DESC"):
+        with suppress(sqlite3.Error):
+            yield from db.execute(sql)

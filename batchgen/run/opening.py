@@ -1,0 +1,38 @@
+"""Opening the ledger of a dataset, and never starting from zero over paid work."""
+
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import StorageError
+from batchgen.ledger.store import DamagedError, Ledger
+
+
+def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
+    """The ledger of *folder*, new only where nothing was made yet.
+
+    Raises StorageError for a damaged ledger, and for one that is missing beside images.
+    """
+    advice = f"Rebuild it:  batchgen verify {folder.root} --repair"
+    if not folder.ledger.exists() and (made := _made_before(folder)):
+        raise StorageError(
+            f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
+            f"because that may pay twice. {advice}"
+        )
+    try:
+        ledger = Ledger(folder.ledger, read_only=read_only)
+        try:
+            ledger.check()
+        except StorageError:
+            ledger.close()
+            raise
+    except DamagedError as error:
+        raise DamagedError(f"{error}; nothing is submitted. {advice}") from None
+    return ledger
+
+
+def _made_before(folder: DatasetFolder) -> Path | None:
+    """Something that only an earlier run can have left."""
+    if folder.manifest_jsonl.exists() and folder.manifest_jsonl.stat().st_size:
+        return folder.manifest_jsonl
+    images = folder.root / "images"
+    return next((path for path in images.rglob("*") if path.is_file()), None)

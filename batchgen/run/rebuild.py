@@ -1,0 +1,129 @@
+"""Making a lost or damaged ledger anew from what is left, without forgetting what was paid.
+
+What can still be read of a damaged ledger counts most; images that only the manifest knows are
+taken from there. Whatever neither of them shows may have been lost, so the next run holds it as
+possibly paid instead of buying it again.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.manifest import columns
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.salvage import salvage
+from batchgen.ledger.store import Ledger
+from batchgen.run.planning import quarantine
+
+log = logging.getLogger(__name__)
+
+_KNOWN = frozenset(columns())
+_REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
+
+
+async def rebuild_ledger(folder: DatasetFolder) -> int:
+    """Make the ledger of *folder* anew; returns how many variants it knows now.
+
+    A damaged one is moved to the quarantine first. Raises StorageError.
+    """
+    old: list[tuple[Entry, list[Image]]] = []
+    meta: dict[str, object] = {}
+    if folder.ledger.exists():
+        old, meta = salvage(folder.ledger)
+        for suffix in ("", "-wal", "-shm"):
+            quarantine(folder, folder.ledger.with_name(folder.ledger.name + suffix))
+    written: set[str] = set()
+    with Ledger(folder.ledger) as ledger:
+        for entry, images in [*old, *_from_manifest(folder)]:
+            if entry.key not in written:
+                written.add(entry.key)
+                await ledger.write(entry, images)
+        meta.pop("plan", None)
+        meta.pop("schema_version", None)
+        ledger.set_meta(**meta, lost_records=True)
+    return len(written)
+
+
+def _from_manifest(folder: DatasetFolder) -> Iterator[tuple[Entry, list[Image]]]:
+    """The variants whose images the manifest lists and whose files are there in that size."""
+    rows = _rows(folder.manifest_jsonl)
+    for key, group in groupby(rows, key=lambda row: str(row["variant_key"])):
+        own = {_whole(row["image_index"]): row for row in group}
+        present = [row for row in own.values() if _there(folder, row)]
+        if present:
+            yield _entry(key, present), [_image(row) for row in present]
+
+
+def _rows(path: Path) -> Iterator[Mapping[str, object]]:
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                row = json.loads(line)
+                if isinstance(row, dict) and set(row) >= _KNOWN:
+                    yield row
+            except ValueError:
+                log.warning("a line of %s cannot be read and is left out", path.name)
+
+
+def _there(folder: DatasetFolder, row: Mapping[str, object]) -> bool:
+    path = folder.root / str(row["file_name"])
+    return path.is_file() and path.stat().st_size == row["bytes"]
+
+
+def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
+    first = next(iter(rows))
+    axes = [name for name in first if name not in _KNOWN]
+    request = {n: first[n] for n in (*_REQUEST, *axes) if first.get(n) is not None}
+    images = len(list(rows))
+    cost = first.get("cost_usd")
+    return Entry(
+        key=key,
+        state=State.SAVED,
+        revision=1,
+        prompt_id=str(first["prompt_id"]),
+        model=str(first["model"]),
+        request=request,
+        images_asked=images,
+        attempts=_whole(first["attempts"]),
+        prediction_id=_text(first["prediction_id"]),
+        spent_micros=round(cost * images * 1e6) if isinstance(cost, int | float) else None,
+        created_at=_text(first["created_at"]),
+        submitted_at=_text(first["submitted_at"]),
+        completed_at=_text(first["completed_at"]),
+        queue_ms=_optional(first["queue_ms"]),
+        inference_ms=_optional(first["inference_ms"]),
+        total_ms=_optional(first["total_ms"]),
+        polls=_whole(first["polls"]),
+    )
+
+
+def _image(row: Mapping[str, object]) -> Image:
+    nsfw = row["nsfw"]
+    return Image(
+        index=_whole(row["image_index"]),
+        file_name=str(row["file_name"]),
+        bytes=_whole(row["bytes"]),
+        sha256=str(row["sha256"]),
+        media_type=str(row["media_type"]),
+        width=_whole(row["width"]),
+        height=_whole(row["height"]),
+        nsfw=nsfw if isinstance(nsfw, bool) else None,
+        saved_at=str(row["saved_at"]),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def _optional(value: object) -> int | None:
+    return value if isinstance(value, int) else None

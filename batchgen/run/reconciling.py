@@ -1,0 +1,53 @@
+"""Settling the uncertain submits of a dataset by themselves, outside a run."""
+
+import asyncio
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import UsageError
+from batchgen.job.load import Pace
+from batchgen.job.models import find_model
+from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.lock import locked
+from batchgen.run.opening import open_ledger
+from batchgen.run.service import find_access, open_service
+from batchgen.run.settle import GRACE, Settled, Settler
+from batchgen.run.stop import Stop
+
+
+async def reconcile_dataset(
+    root: Path, *, base_url: str | None = None, grace: float = GRACE, stop: Stop | None = None
+) -> Settled:
+    """Settle what the history can settle, waiting until it has had *grace* seconds to catch up.
+
+    Raises UsageError when there is no dataset or no key, LockedError when a run owns it,
+    StorageError for its ledger.
+    """
+    folder = DatasetFolder(root)
+    if not folder.ledger.exists():
+        raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+    stop = stop or Stop()
+    with locked(folder.lock), open_ledger(folder) as ledger:
+        ledger.hold_unanswered()
+        if next(ledger.entries(State.UNCERTAIN), None) is None:
+            return Settled()
+        meta = ledger.meta()
+        free = meta.get("service") == "local"
+        pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
+        access = find_access(str(meta["service"]), base_url)
+
+        def cost(entry: Entry) -> int | None:
+            return 0 if free else find_model(entry.model).cost_micros(entry.request)
+
+        async with open_service(access, pace, folder) as service:
+            settler = Settler(
+                client=service.client,
+                ledger=ledger,
+                folder=folder,
+                account=access.account(str(meta["salt"])),
+                submit_timeout=pace.submit_timeout,
+                cost_micros=cost,
+                pause=stop.pause,
+                grace=grace,
+            )
+            return await asyncio.shield(settler.settle(wait=True))

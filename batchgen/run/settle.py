@@ -1,0 +1,204 @@
+"""Settling uncertain submits: what the service's history proves about each of them.
+
+Nothing here buys anything. A submit is adopted or called absent only when the history covers its
+whole time and has had time to catch up; everything else stays held.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from batchgen.api.account import Listed
+from batchgen.api.client import HISTORY_PAGE, ServiceClient
+from batchgen.api.wire import format_time
+from batchgen.dataset.folder import DatasetFolder, append_line
+from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.store import Ledger
+from batchgen.run.adoption import Attempt, Decisions, decide
+from batchgen.run.context import now
+
+log = logging.getLogger(__name__)
+
+# How long the history may take to show a prediction, and a gateway to hand a submit on.
+GRACE = 90.0
+SKEW = timedelta(seconds=5)
+RETENTION = timedelta(days=7)
+MAX_PAGES = 1_000
+BETWEEN_READINGS = 10.0
+
+
+@dataclass(kw_only=True)
+class Settled:
+    """What became of the uncertain submits of a dataset."""
+
+    adopted: int = 0
+    absent: int = 0
+    held: int = 0
+    strangers: int = 0
+    """Predictions in the time of these submits that nothing in this dataset accounts for."""
+    why: str = ""
+    """Why submits are held, when all of them are for one reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settler:
+    """Settles the uncertain submits of one dataset."""
+
+    client: ServiceClient
+    ledger: Ledger
+    folder: DatasetFolder
+    account: str
+    """Fingerprint of the key and service that are asked now."""
+    submit_timeout: float
+    cost_micros: Callable[[Entry], int | None]
+    pause: Callable[[float], Awaitable[bool]]
+    grace: float = GRACE
+
+    async def settle(self, *, wait: bool) -> Settled:
+        """Settle what can be settled now; with *wait*, first wait until all of it can be.
+
+        Raises StorageError.
+        """
+        entries = {e.key: e for e in self.ledger.entries(State.UNCERTAIN)}
+        attempts = {key: self._attempt(entry) for key, entry in entries.items()}
+        ours = {key: a for key, a in attempts.items() if isinstance(a, Attempt)}
+        settled = Settled(held=len(entries) - len(ours))
+        if settled.held:
+            settled.why = next(a for a in attempts.values() if isinstance(a, str))
+        ripe_at = max((_time(a.latest) for a in ours.values()), default=self._clock())
+        ripe_in = (ripe_at - self._clock()).total_seconds() + self.grace
+        if wait and ours and ripe_in > 0:
+            log.info("waiting %.0f s for the history to catch up", ripe_in)
+            await self.pause(ripe_in)
+        ripe = [a for a in ours.values() if self._ripe(a)]
+        if len(ripe) < len(ours):
+            settled.held += len(ours) - len(ripe)
+            settled.why = "the history needs a moment longer"
+        if not ripe:
+            return settled
+        history = await self._read_twice(min(a.earliest for a in ripe), max(a.latest for a in ripe))
+        if isinstance(history, str):
+            settled.held += len(ripe)
+            settled.why = history
+            return settled
+        return await self._apply(entries, ripe, history, settled)
+
+    def _attempt(self, entry: Entry) -> Attempt | str:
+        """When the service may have created what *entry* asked for, or why nobody can know."""
+        if entry.account not in (None, self.account):
+            return "they were sent with another key or to another service"
+        oldest = self._clock() - RETENTION
+        earliest = _time(entry.intent_at) - SKEW if entry.intent_at else oldest
+        slack = timedelta(seconds=self.submit_timeout + min(60.0, self.grace))
+        latest = _time(entry.intent_at) + slack if entry.intent_at else self._clock()
+        if earliest < oldest:
+            return "they are older than the seven days the history covers"
+        return Attempt(
+            key=entry.key,
+            model=entry.model,
+            request=entry.request,
+            earliest=format_time(earliest),
+            latest=format_time(latest),
+        )
+
+    def _ripe(self, attempt: Attempt) -> bool:
+        return _time(attempt.latest) + timedelta(seconds=self.grace) <= self._clock()
+
+    def _clock(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.client.clock_offset)
+
+    async def _read_twice(self, since: str, until: str) -> list[Listed] | str:
+        """The history back to *since*, read twice alike as far as *until*, or why there is none."""
+        first = await self._read(since)
+        if isinstance(first, str):
+            return first
+        if not await self.pause(min(BETWEEN_READINGS, self.grace)):
+            return "the run is ending"
+        second = await self._read(since)
+        if isinstance(second, str):
+            return second
+        same = _between(first, since, until) == _between(second, since, until)
+        return second if same else "the history is still changing"
+
+    async def _read(self, since: str) -> list[Listed] | str:
+        found: dict[str, Listed] = {}
+        for page in range(1, MAX_PAGES + 1):
+            items = await self.client.history(page)
+            if isinstance(items, str):
+                return f"the history cannot be read: {items}"
+            found |= {item.id: item for item in items}
+            past = any(item.created_at and item.created_at < since for item in items)
+            if past or len(items) < HISTORY_PAGE:
+                return list(found.values())
+        return "the history is too long to be read"
+
+    async def _apply(
+        self, entries: dict[str, Entry], ripe: list[Attempt], history: list[Listed], done: Settled
+    ) -> Settled:
+        known: set[str] = set()
+        ids = [item.id for item in history]
+        for start in range(0, len(ids), 500):
+            known |= self.ledger.known_predictions(ids[start : start + 500])
+        found = decide(ripe, history, known)
+        for attempt in ripe:
+            entry = entries[attempt.key]
+            if attempt.key in found.adopted:
+                await self._adopt(entry, found.adopted[attempt.key])
+            elif attempt.key in found.absent:
+                await self._absent(entry)
+            self._record(attempt, found)
+        done.adopted, done.absent = len(found.adopted), len(found.absent)
+        done.held += len(found.held)
+        done.strangers = len(found.strangers)
+        done.why = next(iter(found.held.values()), done.why)
+        return done
+
+    async def _adopt(self, entry: Entry, item: Listed) -> None:
+        await self.ledger.write(
+            entry.move(
+                State.SUBMITTED,
+                prediction_id=item.id,
+                created_at=item.created_at,
+                submitted_at=item.created_at or entry.intent_at or now(),
+                account=self.account,
+                error_class=None,
+                error=None,
+            )
+        )
+
+    async def _absent(self, entry: Entry) -> None:
+        spent = entry.spent_micros
+        if spent is not None:
+            spent = max(0, spent - (self.cost_micros(entry) or 0))
+        await self.ledger.write(
+            entry.move(State.PLANNED, spent_micros=spent, error_class=None, error=None)
+        )
+
+    def _record(self, attempt: Attempt, found: Decisions) -> None:
+        """Keep the evidence: a decision about money has to be open to a second look."""
+        adopted = found.adopted.get(attempt.key)
+        held = found.held.get(attempt.key)
+        decision = "adopted" if adopted else "held" if held else "absent"
+        log.info("uncertain submit of %s: %s", attempt.key, decision)
+        append_line(
+            self.folder.decisions,
+            {
+                "at": now(),
+                "variant_key": attempt.key,
+                "decision": decision,
+                "prediction_id": adopted.id if adopted else None,
+                "why": held,
+                "earliest": attempt.earliest,
+                "latest": attempt.latest,
+                "strangers": [item.id for item in found.strangers][:20],
+            },
+        )
+
+
+def _between(items: list[Listed], since: str, until: str) -> set[str]:
+    return {i.id for i in items if i.created_at is None or since <= i.created_at <= until}
+
+
+def _time(text: str | None) -> datetime:
+    return datetime.fromisoformat(text) if text else datetime.now(UTC)

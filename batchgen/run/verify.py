@@ -1,0 +1,181 @@
+"""Checking a dataset: every row has its file, with that size, hash and picture.
+
+A repair does what costs nothing: it mends the manifest, rebuilds a lost ledger, and fetches damaged
+or missing files again while the service still has them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.manifest import Manifest, columns, is_exact
+from batchgen.dataset.picture import PictureError, look_at
+from batchgen.errors import StorageError, UsageError
+from batchgen.job.load import Pace
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.lock import locked
+from batchgen.ledger.store import Ledger
+from batchgen.run.breaker import Breaker
+from batchgen.run.context import Context
+from batchgen.run.opening import open_ledger
+from batchgen.run.planning import quarantine, take_back
+from batchgen.run.rate import Rate
+from batchgen.run.rebuild import rebuild_ledger
+from batchgen.run.rows import manifest_row
+from batchgen.run.service import find_access, open_service
+from batchgen.run.spend import Spend
+from batchgen.run.stop import Stop
+from batchgen.run.tally import Tally
+from batchgen.run.working import work_through
+
+
+@dataclass(kw_only=True)
+class Findings:
+    """What a check found, and what a repair made of it."""
+
+    checked: int = 0
+    """Images the ledger knows."""
+    missing: list[str] = field(default_factory=list)
+    """Names of images that are not there."""
+    damaged: list[str] = field(default_factory=list)
+    """Names of files that are not the images that were saved."""
+    foreign: list[str] = field(default_factory=list)
+    """Files below ``images/`` that no record knows; they are never touched."""
+    manifest_exact: bool = True
+    """Whether both manifests held exactly the rows of the ledger."""
+    rebuilt: int | None = None
+    """Variants in a ledger that had to be made anew."""
+    fetched: int = 0
+    """Images that a repair downloaded again, for free."""
+    costly: list[str] = field(default_factory=list)
+    """Keys of variants whose images could only be bought again."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong, or nothing any more."""
+        lost = len(self.missing) + len(self.damaged) - self.fetched
+        return lost <= 0 and self.manifest_exact and not self.costly
+
+
+async def verify_dataset(
+    root: Path, *, repair: bool = False, base_url: str | None = None, stop: Stop | None = None
+) -> Findings:
+    """Check the dataset in *root*, and repair it if asked to.
+
+    Raises UsageError when there is none, StorageError for a ledger that is lost or damaged and is
+    not to be repaired, LockedError when a run owns the dataset that is to be repaired.
+    """
+    folder = DatasetFolder(root)
+    if not folder.state.is_dir() and not folder.manifest_jsonl.exists():
+        raise UsageError(f"expected a dataset at {root}, but there is none")
+    if not repair:
+        with open_ledger(folder, read_only=True) as ledger:
+            return _check(folder, ledger)
+    folder.prepare()
+    with locked(folder.lock):
+        rebuilt = None
+        try:
+            open_ledger(folder).close()
+        except StorageError:
+            rebuilt = await rebuild_ledger(folder)
+        with open_ledger(folder) as ledger:
+            findings = _check(folder, ledger)
+            findings.rebuilt = rebuilt
+            await _repair(folder, ledger, findings, base_url, stop or Stop())
+        return findings
+
+
+def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
+    found = Findings()
+    known: set[str] = set()
+    for _, image in ledger.images():
+        found.checked += 1
+        known.add(image.file_name)
+        path = folder.root / image.file_name
+        if not path.is_file():
+            found.missing.append(image.file_name)
+        elif not _whole(path, image):
+            found.damaged.append(image.file_name)
+    there = (p.relative_to(folder.root).as_posix() for p in (folder.root / "images").rglob("*.*"))
+    found.foreign = sorted(name for name in there if name not in known)
+    found.manifest_exact = is_exact(folder, _columns(ledger), lambda: _rows(ledger))
+    return found
+
+
+def _whole(path: Path, image: Image) -> bool:
+    data = path.read_bytes()
+    try:
+        picture = look_at(memoryview(data))
+    except PictureError:
+        return False
+    return (
+        hashlib.sha256(data).hexdigest() == image.sha256
+        and (len(data), picture.width, picture.height, picture.media_type)
+        == (image.bytes, image.width, image.height, image.media_type)
+    )  # fmt: skip
+
+
+def _columns(ledger: Ledger) -> tuple[str, ...]:
+    axes = ledger.meta().get("axes")
+    return columns(axes if isinstance(axes, list) else ())
+
+
+def _rows(ledger: Ledger) -> Iterable[dict[str, object]]:
+    return (manifest_row(entry, image) for entry, image in ledger.images())
+
+
+async def _repair(
+    folder: DatasetFolder, ledger: Ledger, found: Findings, base_url: str | None, stop: Stop
+) -> None:
+    lost = {*found.missing, *found.damaged}
+    for name in found.damaged:
+        quarantine(folder, folder.root / name)
+    keys = {key for key, name, _ in ledger.files() if name in lost}
+    await take_back(ledger, keys)
+    manifest = Manifest.open(folder, _columns(ledger), lambda: _rows(ledger))
+    found.manifest_exact = True
+    try:
+        if keys:
+            await _fetch(folder, ledger, manifest, base_url, stop)
+    finally:
+        manifest.close()
+    left = ledger.known(sorted(keys)[:500]) if keys else {}
+    there = {name for _, name, _ in ledger.files()}
+    found.fetched = len(lost & there)
+    found.costly = [e.key for e in left.values() if e.state is State.EXPIRED]
+
+
+async def _fetch(
+    folder: DatasetFolder, ledger: Ledger, manifest: Manifest, base_url: str | None, stop: Stop
+) -> None:
+    """Download what is paid; nothing is submitted."""
+    meta = ledger.meta()
+    pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
+    access = find_access(str(meta["service"]), base_url)
+    account = access.account(str(meta["salt"]))
+    stop.submitting = False
+    async with open_service(access, pace, folder) as service:
+        context = Context(
+            model=str(meta["model"]),
+            file_name=str(meta["file_name"]),
+            pace=replace(pace, budget_micros=0),
+            price_micros=None,
+            account=account,
+            service=service,
+            ledger=ledger,
+            folder=folder,
+            manifest=manifest,
+            stop=stop,
+            spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),
+            rate=Rate(None),
+            breaker=Breaker(stop, max_failures=None, prompts=1),
+            tally=Tally(images_planned=0, images=0, nsfw=0, spent_micros=0),
+            watch=lambda _: None,
+        )
+        await work_through(context, _ours(ledger, account))
+
+
+def _ours(ledger: Ledger, account: str) -> Iterator[Entry]:
+    return (e for e in ledger.entries(State.COMPLETED) if e.account in (None, account))

@@ -1,0 +1,266 @@
+"""What an answer means, above all whether a submit may have cost money."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
+from batchgen.api.outcome import retry_after as seconds
+from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction
+
+ID = "0123456789abcdef0123456789abcdef"
+GOOD = {"id": ID, "status": "created"}
+PAGES = [b"<html>Bad gateway</html>", b"", b"null", b"[]", b'{"code": 2', b"\xff\xfe", b"NaN"]
+WAIT = {"Retry-After": "7"}
+
+
+def body(code: int | None = None, message: object = "", data: object = None) -> bytes:
+    envelope = {"code": code, "message": message, "data": data}
+    return json.dumps({k: v for k, v in envelope.items() if v is not None}).encode()
+
+
+def fate(status: int, content: bytes, **headers: str) -> Fate | str:
+    found = read_submit(status, {k.replace("_", "-"): v for k, v in headers.items()}, content)
+    return found.fate if isinstance(found, Refusal) else found.id
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize("code", [200, 201, None])
+def test_a_usable_id_means_submitted(status, code):
+    found = read_submit(status, {}, body(code, "success", GOOD))
+    assert found == Prediction(id=ID, status="created")
+
+
+REJECTED, ACCOUNT, MISDIRECTED = Fate.REJECTED, Fate.ACCOUNT, Fate.MISDIRECTED
+THROTTLED, UNCERTAIN = Fate.THROTTLED, Fate.UNCERTAIN
+BY_CODE = {
+    **dict.fromkeys([400, 405, 409, 413, 415, 422], REJECTED),
+    **dict.fromkeys([401, 402, 403], ACCOUNT),
+    **dict.fromkeys([429, 503], THROTTLED),
+    404: MISDIRECTED,
+    **dict.fromkeys([408, 500, 501, 502, 504, 520, 522, 524, 599], UNCERTAIN),
+}
+
+
+@pytest.mark.parametrize(("code", "expected"), BY_CODE.items())
+def test_the_status_of_an_answer_of_the_api_decides(code, expected):
+    found = read_submit(code, WAIT, body(code, "no such luck"))
+    assert found == Refusal(
+        fate=expected, reason=f"HTTP {code}: no such luck", status=code, retry_after=7
+    )
+    assert fate(code, body(200, "success", GOOD)) is expected
+
+
+# Only a status of 503 says that the service as a whole turned the submit away.
+INSIDE = {**BY_CODE, 503: UNCERTAIN}
+
+
+@pytest.mark.parametrize(("code", "expected"), INSIDE.items())
+def test_a_code_inside_an_ok_decides_too(code, expected):
+    found = read_submit(200, {}, body(code, "no such luck", GOOD))
+    assert found == Refusal(fate=expected, reason="HTTP 200: no such luck", status=code)
+
+
+BY_STATUS = {
+    **dict.fromkeys([400, 404, 405, 409, 413, 415, 422], MISDIRECTED),
+    **dict.fromkeys([401, 402, 403], ACCOUNT),
+    429: THROTTLED,
+    **dict.fromkeys([200, 201, 202, 204, 408, 500, 502, 503, 504, 520, 599], UNCERTAIN),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("status", "expected"), BY_STATUS.items())
+def test_a_page_that_is_not_of_the_api_proves_only_what_its_status_proves(status, expected, page):
+    found = read_submit(status, {}, page)
+    assert isinstance(found, Refusal)
+    assert (found.fate, found.status) == (expected, status)
+    assert found.reason.startswith(f"HTTP {status}: ")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_503_page_proves_nothing_unless_it_says_when_to_come_back(page):
+    assert fate(503, page) is UNCERTAIN
+    assert fate(503, page, Retry_After="0") is THROTTLED
+    assert fate(503, page, Retry_After="soon") is UNCERTAIN
+    assert fate(502, page, Retry_After="5") is UNCERTAIN
+
+
+@pytest.mark.parametrize("status", range(300, 309))
+@pytest.mark.parametrize("content", [b"", body(200, "success", GOOD), body(400)])
+def test_every_redirect_is_a_wrong_address(status, content):
+    found = read_submit(status, {"Location": "https://evil.example/" + "x" * 999}, content)
+    assert isinstance(found, Refusal)
+    assert found.fate is MISDIRECTED
+    assert found.reason.startswith(f"HTTP {status}: redirected to https://evil.example/xxx")
+    assert len(found.reason) < 250
+    assert fate(status, content) is MISDIRECTED
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, {}, [], "x", {"status": "created"}, {"id": ID}, {"id": ID, "status": ""}]
+    + [{"id": odd, "status": "created"} for odd in ("", 7, None, "a/b", "a b", "é", "x" * 129)],
+)
+def test_an_accepted_submit_without_a_usable_id_is_uncertain(data):
+    assert fate(200, body(200, "success", data)) is UNCERTAIN
+
+
+def test_an_answer_too_large_to_read_is_uncertain():
+    assert fate(200, b'{"data": "' + b"x" * MAX_ANSWER_BYTES + b'"}') is UNCERTAIN
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 405, 422])
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Insufficient credits",
+        "insufficient balance, please recharge",
+        "Insufficient account balance",
+        "Please top up your account",
+        "Please top-up the account",
+        "Your balance is too low",
+        "quota exceeded",
+        "Credits exhausted",
+        {"message": "Insufficient funds"},
+    ],
+)
+def test_words_about_money_concern_the_account(status, message):
+    assert fate(status, body(status, message)) is ACCOUNT
+    assert fate(200, body(status, message)) is ACCOUNT
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "prompt refused: a balance on a rope",
+        "prompt: 'credits roll over a quota board'",
+        "insufficient light in the picture",
+        "the top of your account book",
+        "",
+    ],
+)
+def test_a_message_that_quotes_a_prompt_does_not_stop_the_run(message):
+    assert fate(400, body(400, message)) is REJECTED
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_words_about_money_do_not_change_what_a_server_error_means(status):
+    expected = BY_CODE[status]
+    assert fate(status, body(status, "quota exceeded")) is expected
+
+
+# Polls ------------------------------------------------------------------------------------------
+
+
+def test_a_poll_brings_the_prediction_that_was_asked_for():
+    assert read_poll(200, {}, body(200, "success", GOOD), ID) == Prediction(id=ID, status="created")
+    assert read_poll(200, {}, body(None, "", GOOD), ID) == Prediction(id=ID, status="created")
+
+
+def test_the_state_of_another_prediction_is_not_taken():
+    assert read_poll(200, {}, body(200, "success", GOOD), "other") == PollProblem(
+        kind=Poll.TRANSIENT, reason="the answer is about another prediction"
+    )
+
+
+POLLS = {
+    **dict.fromkeys([401, 402, 403], Poll.ACCOUNT),
+    **dict.fromkeys([404, 410], Poll.MISSING),
+    **dict.fromkeys([202, 204, 302, 400, 408, 429, 500, 502, 503, 504, 524], Poll.TRANSIENT),
+}
+
+
+@pytest.mark.parametrize(("status", "expected"), POLLS.items())
+@pytest.mark.parametrize("with_page", [True, False])
+def test_a_poll_without_a_prediction_leaves_it_as_it_is(status, expected, with_page):
+    for content in PAGES if with_page else [body(status, "no"), body(None, "no", GOOD)]:
+        found = read_poll(status, WAIT, content, ID)
+        assert isinstance(found, PollProblem)
+        assert (found.kind, found.retry_after) == (expected, 7)
+        assert found.reason.startswith(f"HTTP {status}: ")
+
+
+@pytest.mark.parametrize(("code", "expected"), [*POLLS.items(), (201, Poll.TRANSIENT)])
+def test_a_code_inside_an_ok_decides_for_a_poll_too(code, expected):
+    found = read_poll(200, {}, body(code, "no", GOOD), ID)
+    assert found == PollProblem(kind=expected, reason="HTTP 200: no")
+
+
+@pytest.mark.parametrize("content", [*PAGES, body(200), body(200, "", {"id": ID})])
+def test_a_poll_that_cannot_be_read_is_asked_again(content):
+    found = read_poll(200, {}, content, ID)
+    assert isinstance(found, PollProblem)
+    assert found.kind is Poll.TRANSIENT
+
+
+answers = st.binary(max_size=50) | st.builds(
+    body, st.none() | st.integers(), st.text(), st.none() | st.fixed_dictionaries({"id": st.text()})
+)
+
+
+@given(st.integers(100, 999), st.dictionaries(st.sampled_from([*WAIT]), st.text()), answers)
+def test_no_answer_raises(status, headers, content):
+    read_submit(status, headers, content)
+    read_poll(status, headers, content, ID)
+
+
+# Retry-After ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0),
+        ("7", 7),
+        ("1.5", 1.5),
+        (" 7 ", 7),
+        ("120", 120),
+        ("121", 120),
+        ("999999", 120),
+        ("9" * 5_000, 120),
+        ("inf", 120),
+        ("1e999", 120),
+        ("-1", 0),
+        ("-inf", 0),
+        ("nan", 0),
+        ("soon", None),
+        ("7 seconds", None),
+        ("\x00", None),
+        ("Mon, 01 Jan 2001 00:00:00 GMT", 0),
+        ("Mon, 01 Jan 2001 00:00:00 -0000", 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 120),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 120),
+        ("Mon, 99 Foo 2001 99:99:99 GMT", None),
+        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
+        ("Mon, 01 Jan 2024 99999999999999999999:00:00 GMT", None),
+    ],
+)
+def test_a_wait_is_a_number_of_seconds_between_0_and_120(value, expected):
+    assert seconds(value) == expected
+
+
+def test_a_wait_may_be_a_date():
+    found = seconds(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
+    assert found is not None
+    assert 50 < found <= 60
+
+
+dates = st.lists(
+    st.sampled_from(["Mon,", "Jan", "GMT", "00:00:00", ":", "-", "+9999", "2024", "1"])
+    | st.integers(-(10**30), 10**30).map(str),
+    max_size=7,
+).map(" ".join)
+
+
+@given(st.text() | dates)
+def test_no_wait_is_out_of_bounds(value):
+    found = seconds(value)
+    assert found is None or 0 <= found <= 120

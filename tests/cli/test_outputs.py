@@ -1,0 +1,149 @@
+"""What goes to stdout, what to stderr, and how progress is shown."""
+
+import json
+import os
+import pty
+import subprocess
+import termios
+from typing import Any
+
+from tests.support.bench import QUICK, Bench
+from tests.support.cli import command, environment, run_batchgen, summary
+
+
+def test_json_makes_stdout_one_document_that_is_the_summary(bench: Bench):
+    bench.job(["a pear", "a plum [submit=400]"])
+    done = bench.run("--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout) == summary(bench.dataset)
+
+
+def test_quiet_prints_nothing_when_all_goes_well(bench: Bench):
+    bench.job(["a pear", {"id": "twin", "text": "a pear"}], params={"seed": 1})
+    done = bench.run("--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_quiet_still_says_in_one_line_what_went_wrong(bench: Bench):
+    bench.job(["a plum [submit=400]"])
+    done = bench.run("--quiet")
+    assert (done.returncode, done.stdout) == (3, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("batchgen: partial: 1 of 1 variants")
+
+
+def test_a_run_in_words_puts_results_on_stdout_and_the_rest_on_stderr(bench: Bench):
+    bench.job(["a pear", "a plum [nsfw=true]", "a fig [submit=400]"])
+    done = bench.run()
+    said = " ".join(done.stdout.split())
+    assert "2 of 3 saved, 1 failed" in said
+    assert "1 flagged NSFW" in said
+    assert "$0.080" in said
+    assert done.stderr.splitlines()[0].startswith("batchgen: warning: variant ")
+    assert done.stderr.splitlines()[-1].startswith("batchgen: partial: ")
+
+
+def test_many_warnings_are_cut_short_on_the_screen_and_whole_in_the_log(bench: Bench):
+    # The seeds of one prompt among three, so that the run is not ended by its failures.
+    bench.job([{"text": "a pear [submit=400]", "seed": list(range(30))}, "a plum", "a fig"])
+    done = bench.run()
+    assert done.stderr.count("batchgen: warning: ") == 11
+    log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
+    assert log.count(" WARNING ") == 30
+
+
+def test_without_a_terminal_progress_comes_in_lines(bench: Bench):
+    bench.job(4, run={"concurrency": 4})
+    bench.service.hold(completion=3)
+    with bench.start(patch={**QUICK, "batchgen.cli.progress.LINE_EVERY": 0.02}) as running:
+        running.process.until(
+            lambda: "batchgen: 3 of 4 images, 0/min; 1 in flight" in running.process.stderr
+        )
+        bench.service.release()
+        assert running.process.wait() == 0
+        said = running.process.stderr
+    assert "1 in flight, 0 failed, 0 nsfw, $0.16" in said
+    assert "\r" not in said
+    assert "\x1b" not in said
+
+
+def test_on_a_terminal_progress_is_a_bar(bench: Bench):
+    bench.job(["a pear", "a plum", "a fig [submit=400]"])
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    try:
+        with subprocess.Popen(
+            [*command(), "run", "job.yaml"],
+            cwd=bench.folder,
+            env=environment(bench.folder, TERM="xterm", COLUMNS="100", **bench.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        ) as process:
+            assert process.wait(30) == 3
+        os.close(theirs)
+        theirs = -1
+        shown = b""
+        while part := _read(ours):
+            shown += part
+    finally:
+        os.close(ours)
+        if theirs >= 0:
+            os.close(theirs)
+    text = shown.decode()
+    assert "\r" in text
+    assert "2/3" in text
+    assert "1 failed, 0 nsfw" in text
+    assert text.rstrip().splitlines()[-1].startswith("batchgen: partial: ")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65_536)
+    except OSError:  # the other side is closed and everything has been read
+        return b""
+
+
+def test_status_tells_how_far_a_run_is_while_it_goes_on_and_after(bench: Bench):
+    bench.job(4, run={"concurrency": 4})
+    bench.service.hold(completion=3)
+    with bench.start() as running:
+        running.until_states(saved=3, submitted=1)
+        found = _status(bench)
+        assert found["running"] is True
+        assert (found["planned"], found["saved"], found["pending"]) == (4, 3, 1)
+        assert (found["images"], found["images_planned"], found["nsfw"]) == (3, 4, 0)
+        assert found["images_per_minute"] > 0
+        assert found["seconds_left"] > 0
+        bench.service.release()
+        assert running.process.wait() == 0
+    found = _status(bench)
+    assert (found["running"], found["saved"], found["images"]) == (False, 4, 4)
+    assert found["spent_usd"] == 0.16
+    words = run_batchgen("status", bench.dataset, cwd=bench.folder)
+    assert (words.returncode, words.stderr) == (0, "")
+    assert "4 of 4 saved" in words.stdout
+    assert "not running" in words.stdout
+
+
+def test_status_after_a_kill_says_that_nothing_runs(bench: Bench):
+    bench.job(4)
+    bench.service.hold(completion=1)
+    with bench.start() as running:
+        running.until_states(saved=1, submitted=3)
+        running.process.kill()
+    found = _status(bench)
+    assert (found["running"], found["saved"], found["pending"]) == (False, 1, 3)
+
+
+def test_status_of_a_folder_that_is_no_dataset_is_a_usage_error(tmp_path):
+    done = run_batchgen("status", ".", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def _status(bench: Bench) -> dict[str, Any]:
+    done = run_batchgen("status", bench.dataset, "--json", cwd=bench.folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,81 @@
+"""``batchgen plan``: what would be made, exactly, without writing or sending anything."""
+
+import json
+import subprocess
+from typing import Any
+
+from tests.support.bench import Bench
+from tests.support.cli import command, environment, run_batchgen
+from tests.support.picture import canonical
+
+KEYS = [
+    *("variant_key", "prompt_id", "state", "model", "request", "images", "price_usd"),
+    "file_names",
+]
+
+
+def _lines(bench: Bench) -> list[dict[str, Any]]:
+    done = run_batchgen("plan", "job.yaml", "--json", cwd=bench.folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_plan_shows_the_very_requests_prices_and_names_of_the_run(bench: Bench):
+    prompts = ["a pear", {"id": "plum", "text": "a plum: [submit=400]", "negative_prompt": ""}]
+    bench.job(prompts, matrix={"seed": [1, 2], "aspect_ratio": ["16:9"]}, params={"num_images": 2})
+    planned = _lines(bench)
+    assert [list(line) for line in planned] == [KEYS] * 4
+    assert {line["state"] for line in planned} == {"planned"}
+    assert {(line["images"], line["price_usd"]) for line in planned} == {(2, 0.08)}
+    assert [path.name for path in bench.folder.iterdir()] == ["job.yaml"]
+    assert bench.service.counts().requests == 0
+
+    assert bench.run().returncode == 3
+    sent = bench.service.counts().by_request("received")
+    assert sent == {canonical(line["request"]): 1 for line in planned}
+    saved = {row["file_name"] for row in bench.rows()}
+    assert saved == {
+        n for line in planned if line["prompt_id"] != "plum" for n in line["file_names"]
+    }
+    states = {line["variant_key"]: line["state"] for line in _lines(bench)}
+    assert sorted(states.values()) == ["failed", "failed", "saved", "saved"]
+    assert {line["variant_key"] for line in planned} == set(states)
+
+
+def test_a_plan_in_words_counts_and_prices_what_is_new(bench: Bench):
+    bench.job(3, matrix={"seed": [1, 2]})
+    done = run_batchgen("plan", "job.yaml", cwd=bench.folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    assert "6 (3 prompts × seed)" in said
+    assert "$0.240 for what is new, at $0.04 an image" in said
+    assert "6 new" in said
+    assert bench.run("--budget", 0.08).returncode == 4
+    said = " ".join(run_batchgen("plan", "job.yaml", cwd=bench.folder).stdout.split())
+    assert "$0.160 for what is new" in said
+    assert "2 saved" in said
+    assert "4 new" in said
+
+
+def test_a_plan_leaves_the_dataset_as_it_is(bench: Bench):
+    bench.job(2)
+    assert bench.run().returncode == 0
+    before = {p: p.read_bytes() for p in bench.dataset.rglob("*") if p.is_file()}
+    _lines(bench)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_reader_that_has_seen_enough_of_a_plan_is_no_error(bench: Bench):
+    bench.job(3000)
+    with subprocess.Popen(
+        [*command(), "plan", "job.yaml", "--json"],
+        cwd=bench.folder,
+        env=environment(bench.folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert json.loads(process.stdout.readline())["prompt_id"]
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(30)) == (b"", 0)

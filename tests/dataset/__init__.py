@@ -1,0 +1,1 @@
+"""What the dataset room does."""

@@ -1,0 +1,146 @@
+"""The dataset folder: where things are, who may look, and small files written whole."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.dataset.folder import DatasetFolder, json_line, storage_error, write_whole
+from batchgen.errors import StorageError, UsageError
+from tests.ledger.made import full_disk
+
+
+def test_the_names_in_a_dataset_are_those_of_the_contract():
+    folder = DatasetFolder(Path("d"))
+    names = ["manifest_jsonl", "manifest_csv", "failures", "summary", "ledger", "lock", "job"]
+    assert [getattr(folder, name).relative_to("d").as_posix() for name in [*names, "log"]] == [
+        "manifest.jsonl",
+        "manifest.csv",
+        "failures.jsonl",
+        "summary.json",
+        ".batchgen/ledger.sqlite3",
+        ".batchgen/lock",
+        ".batchgen/job.yaml",
+        ".batchgen/run.log",
+    ]
+
+
+def test_what_batchgen_keeps_for_itself_is_for_the_owner_only(tmp_path):
+    folder = DatasetFolder(tmp_path / "a" / "b" / "kitchen")
+    before = os.umask(0o022)
+    try:
+        folder.prepare()
+    finally:
+        os.umask(before)
+    assert folder.root.stat().st_mode & 0o777 == 0o755
+    for private in (folder.state, folder.parts):
+        assert private.is_dir()
+        assert private.stat().st_mode & 0o777 == 0o700
+    for kept_private in (folder.ledger, folder.lock, folder.log, folder.job, folder.local_service):
+        assert kept_private.parent == folder.state
+
+
+def test_a_dataset_prepared_again_keeps_all_it_has(folder):
+    for path in (folder.manifest_jsonl, folder.ledger, folder.parts / "p"):
+        path.write_text("x")
+    folder.prepare()
+    for path in (folder.manifest_jsonl, folder.ledger, folder.parts / "p"):
+        assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["kitchen", "kitchen/.batchgen", "kitchen/.batchgen/parts", "."])
+def test_a_file_in_the_way_is_named(tmp_path, name):
+    base = tmp_path / "out"
+    in_the_way = base / name
+    in_the_way.parent.mkdir(parents=True, exist_ok=True)
+    in_the_way.write_text("precious")
+    with pytest.raises(UsageError, match=r"^expected a folder at .*out.*, got a file; give anoth"):
+        DatasetFolder(base / "kitchen").prepare()
+    assert in_the_way.read_text() == "precious"
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error():
+    with pytest.raises(StorageError, match=r"^cannot write /proc/none/kitchen: "):
+        DatasetFolder(Path("/proc/none/kitchen")).prepare()
+
+
+def test_unfinished_downloads_are_thrown_away_and_nothing_else(folder):
+    for path in (folder.parts / "a_0", folder.parts / "a_1", folder.lock):
+        path.write_text("x")
+    folder.clear_parts()
+    assert list(folder.parts.iterdir()) == []
+    assert folder.lock.exists()
+
+
+def test_a_file_is_written_whole(tmp_path):
+    path = tmp_path / "summary.json"
+    write_whole(path, ["a\n", "é\u2028\r\n"])
+    assert path.read_bytes() == "a\né\u2028\r\n".encode()
+    write_whole(path, iter(()))
+    assert path.read_bytes() == b""
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def breaking(error: Exception) -> Iterator[str]:
+    yield "new" * 100_000
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ZeroDivisionError(), ZeroDivisionError),
+        (OSError(28, "No space left on device"), StorageError),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "x"), UnicodeEncodeError),
+    ],
+)
+def test_a_file_that_could_not_be_finished_stays_the_old_one(tmp_path, error, raised):
+    path = tmp_path / "summary.json"
+    path.write_text("old")
+    with pytest.raises(raised):
+        write_whole(path, breaking(error))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "summary.json"
+    path.write_text("old")
+    with full_disk(100), pytest.raises(StorageError, match=r"^cannot write .*summary\.json: File"):
+        write_whole(path, ["x" * 1_000])
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_a_storage_error_of_the_file(tmp_path):
+    with pytest.raises(StorageError, match=r"none/summary\.json: No such file"):
+        write_whole(tmp_path / "none" / "summary.json", ["x"])
+
+
+def test_an_error_without_a_system_message_is_said_all_the_same():
+    assert str(storage_error(OSError("odd"), Path("p"))) == "cannot write p: odd"
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ({}, "{}\n"),
+        ({"a": None, "b": True, "c": 1.5}, '{"a": null, "b": true, "c": 1.5}\n'),
+        ({"a": 'é日本🫖"'}, '{"a": "é日本🫖\\""}\n'),
+        ({"a": "x\u2028y\u2029z\u0085"}, '{"a": "x\\u2028y\\u2029z\\u0085"}\n'),
+        ({"\u2028": "\n\r\v\f\x1c"}, '{"\\u2028": "\\n\\r\\u000b\\f\\u001c"}\n'),
+    ],
+)
+def test_a_row_is_one_line_of_json(row, line):
+    assert json_line(row) == line
+
+
+@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text()))
+def test_no_row_is_cut_by_any_reader_of_lines(row):
+    line = json_line(row)
+    assert line.splitlines(keepends=True) == [line]
+    assert json.loads(line) == row

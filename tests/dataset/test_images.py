@@ -1,0 +1,162 @@
+"""Image files: byte-exact under their final name, or not there at all."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.images import StoredImage, store_image
+from batchgen.dataset.picture import Picture, PictureError
+from batchgen.errors import StorageError
+from tests.dataset.pictures import chunk, noisy, picture
+from tests.ledger.made import full_disk
+
+PNG = picture("PNG", (64, 48))
+OTHER = picture("PNG", (32, 32))
+LARGE = noisy()
+NAME, FREE_NAME = "images/espresso/7_k1_0.png", "images/espresso/7_k1-whole_0.png"
+
+
+def names(whole: bool) -> str:
+    return f"images/espresso/7_k1{'-whole' if whole else ''}_0"
+
+
+async def pieces(data: bytes, size: int = 1_000) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), size):
+        yield data[at : at + size]
+
+
+async def store(folder: DatasetFolder, chunks: AsyncIterator[bytes]) -> StoredImage:
+    return await store_image(folder, chunks, part="k1_0", names=names)
+
+
+def files(folder: DatasetFolder) -> dict[str, bytes]:
+    """All files below the dataset, unfinished ones included."""
+    found = (path for path in folder.root.rglob("*") if path.is_file())
+    return {path.relative_to(folder.root).as_posix(): path.read_bytes() for path in found}
+
+
+@pytest.mark.parametrize("size", [1, 7, 65_536, 10_000_000])
+@pytest.mark.parametrize("data", [PNG, picture("WEBP")], ids=["png", "webp"])
+async def test_the_bytes_that_came_are_the_bytes_that_are_kept(folder, data, size):
+    stored = await store(folder, pieces(data, size))
+    assert files(folder) == {stored.file_name: data}
+    assert stored.bytes == len(data)
+    assert stored.sha256 == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("size", [65_536, 262_144, 300_001])
+async def test_a_large_image_is_kept_byte_for_byte(folder, size):
+    assert len(LARGE) > 3 * 262_144  # written in several steps
+    stored = await store(folder, pieces(LARGE, size))
+    assert files(folder) == {stored.file_name: LARGE}
+    assert (stored.bytes, stored.sha256) == (len(LARGE), hashlib.sha256(LARGE).hexdigest())
+
+
+async def test_the_receipt_says_what_the_bytes_are_whatever_the_name_says(folder):
+    stored = await store(folder, pieces(picture("JPEG", (40, 30))))
+    assert stored.file_name == "images/espresso/7_k1_0.jpg"
+    assert stored.picture == Picture(media_type="image/jpeg", ending=".jpg", width=40, height=30)
+
+
+async def test_the_same_file_under_the_final_name_is_this_image(folder):
+    first = await store(folder, pieces(PNG))
+    assert await store(folder, pieces(PNG)) == first
+    assert files(folder) == {NAME: PNG}
+
+
+async def test_a_different_file_keeps_its_place(folder):
+    await store(folder, pieces(OTHER))
+    stored = await store(folder, pieces(PNG))
+    assert stored.file_name == FREE_NAME
+    assert files(folder) == {NAME: OTHER, FREE_NAME: PNG}
+
+
+async def test_the_receipt_never_names_a_file_with_other_bytes(folder):
+    await store(folder, pieces(OTHER))
+    await store(folder, pieces(LARGE))
+    stored = await store(folder, pieces(PNG))
+    kept = (folder.root / stored.file_name).read_bytes()
+    assert kept == PNG
+    assert hashlib.sha256(kept).hexdigest() == stored.sha256
+    assert files(folder)[NAME] == OTHER
+
+
+async def test_what_an_earlier_run_left_of_it_is_overwritten(folder):
+    (folder.parts / "k1_0").write_bytes(b"x" * 100_000)
+    await store(folder, pieces(PNG))
+    assert files(folder) == {NAME: PNG}
+
+
+class CutError(Exception):
+    """The download broke off."""
+
+
+async def cut(after: bytes) -> AsyncIterator[bytes]:
+    if after:
+        yield after
+    raise CutError
+
+
+@pytest.mark.parametrize("after", [b"", PNG[:50], PNG, bytes(600_000)])
+async def test_a_download_that_breaks_off_leaves_nothing(folder, after):
+    with pytest.raises(CutError):
+        await store(folder, cut(after))
+    assert files(folder) == {}
+
+
+WHOLE = [picture(form) for form in ("PNG", "JPEG", "WEBP", "WEBP-lossless")]
+CUT = [data[:length] for data in WHOLE for length in (13, 22, 40, len(data) // 2, len(data) - 1)]
+ODD = [b"", b"<html>", bytes(600_000), PNG[:8] + chunk(b"IHDR", b"x"), PNG + b"x"]
+
+
+@pytest.mark.parametrize("data", [*ODD, *CUT])
+async def test_what_is_no_whole_image_leaves_nothing(folder, data):
+    with pytest.raises(PictureError):
+        await store(folder, pieces(data))
+    assert files(folder) == {}
+
+
+async def test_a_cancelled_download_leaves_nothing(folder):
+    started = asyncio.Event()
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield bytes(300_000)  # enough to be written
+        started.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(store(folder, stuck()))
+    await started.wait()
+    assert files(folder) == {".batchgen/parts/k1_0": bytes(300_000)}
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert files(folder) == {}
+
+
+async def test_a_full_disk_is_a_storage_error_and_leaves_nothing(folder):
+    with full_disk(1_000), pytest.raises(StorageError, match=r"^cannot write .*k1_0: File too l"):
+        await store(folder, pieces(LARGE))
+    assert files(folder) == {}
+
+
+Damage = Callable[[DatasetFolder], object]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda folder: folder.parts.rmdir(),
+        lambda folder: (folder.root / "images").write_text("a file"),
+        lambda folder: (folder.root / NAME).mkdir(parents=True),
+    ],
+    ids=["no folder for parts", "a file for the folder", "a folder for the file"],
+)
+async def test_a_folder_that_is_not_as_it_was_is_a_storage_error(folder, damage: Damage):
+    damage(folder)
+    before = files(folder)
+    with pytest.raises(StorageError, match=r"^cannot write "):
+        await store(folder, pieces(PNG))
+    assert files(folder) == before

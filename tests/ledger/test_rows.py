@@ -1,0 +1,114 @@
+"""Entries and images come back from their rows as they went in."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import fields, replace
+
+import pytest
+
+from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State
+from batchgen.ledger.rows import SELECT, create, move, to_entry, to_image
+from tests.ledger.made import image, untouched
+
+FULL = Entry(
+    key="k1",
+    state=State.SUBMITTING,
+    revision=1,
+    prompt_id="café",
+    model="wavespeed-ai/imagen4",
+    request={"prompt": 'a\nb "c" \u2028 日本 🫖', "seed": -1, "x": None, "n": [1, 2.5, True]},
+    images_asked=4,
+    attempts=2,
+    prediction_id="p-1",
+    spent_micros=160_000,
+    account="1f3a9c2e",
+    intent_at="2025-12-31T23:59:59.000Z",
+    created_at="2026-01-01T00:00:00.000Z",
+    submitted_at="2026-01-01T00:00:01.000Z",
+    completed_at="2026-01-01T00:00:09.000Z",
+    queue_ms=1,
+    inference_ms=2,
+    total_ms=3,
+    polls=5,
+    error_class="short",
+    error="one image is missing",
+)
+BARE = untouched("k2").move(State.SUBMITTING)
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create(connection)
+        yield connection
+
+
+def read(db: sqlite3.Connection, key: str) -> Entry:
+    return to_entry(db.execute(f"SELECT {SELECT} FROM variants v WHERE key = ?", (key,)).fetchone())
+
+
+def read_images(db: sqlite3.Connection) -> list[Image]:
+    names = ", ".join(f.name if f.name != "index" else "image_index" for f in fields(Image))
+    return [to_image(row) for row in db.execute(f"SELECT {names} FROM images ORDER BY seq")]
+
+
+@pytest.mark.parametrize("entry", [FULL, BARE], ids=["full", "bare"])
+def test_an_entry_comes_back_as_it_was(db, entry):
+    move(db, entry, ())
+    assert read(db, entry.key) == entry
+
+
+def test_the_full_entry_of_this_test_leaves_no_field_at_its_default():
+    assert [f.name for f in fields(Entry) if getattr(FULL, f.name) == f.default] == []
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_state_has_a_row(db, state):
+    move(db, replace(BARE, state=state), ())
+    assert read(db, "k2").state is state
+
+
+@pytest.mark.parametrize("nsfw", [True, False, None])
+def test_an_image_comes_back_as_it_was(db, nsfw):
+    made = image(nsfw=nsfw)
+    move(db, FULL, [made])
+    (found,) = read_images(db)
+    assert found == made
+    assert found.nsfw is nsfw
+
+
+def test_an_update_replaces_every_field(db):
+    move(db, BARE, ())
+    later = replace(FULL, key="k2", revision=2)
+    move(db, later, ())
+    assert read(db, "k2") == later
+
+
+@pytest.mark.parametrize("revision", [2, 3, 5, 9])
+def test_a_move_that_does_not_follow_is_refused_and_changes_nothing(db, revision):
+    for known in (1, 2, 3):
+        move(db, replace(BARE, revision=known), ())
+    before = read(db, "k2")
+    with pytest.raises(IllegalMoveError, match=f"^k2: revision {revision} does not follow"):
+        move(db, replace(FULL, key="k2", revision=revision), [image("k2")])
+    assert read(db, "k2") == before
+    assert read_images(db) == []
+
+
+def test_a_variant_enters_the_ledger_once(db):
+    move(db, BARE, ())
+    with pytest.raises(IllegalMoveError, match=r"^k2: .*UNIQUE"):
+        move(db, replace(FULL, key="k2"), ())
+    assert read(db, "k2") == BARE
+
+
+def test_a_move_of_an_unknown_variant_is_refused(db):
+    with pytest.raises(IllegalMoveError):
+        move(db, replace(BARE, revision=2), ())
+
+
+def test_the_tables_are_made_once(db):
+    move(db, FULL, ())
+    create(db)
+    assert read(db, "k1") == FULL

@@ -1,0 +1,165 @@
+"""The writer thread: shared commits, refusals that concern one job only, and broken disks."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import StorageError
+from batchgen.ledger.entry import State
+from batchgen.ledger.store import Ledger
+from batchgen.ledger.writer import Writer, connect
+from tests.ledger.made import commits, full_disk, untouched
+
+
+@pytest.fixture
+def writer(path) -> Iterator[Writer]:
+    """A writer on a file with one table of numbers."""
+    with closing(connect(path, read_only=False)) as db:
+        db.execute("CREATE TABLE numbers (n INTEGER PRIMARY KEY) STRICT")
+        opened = Writer(path)
+        yield opened
+        if opened._thread.is_alive():
+            opened.close()
+
+
+def add(writer: Writer, number: object) -> "Future[object]":
+    return writer.enqueue(lambda db: db.execute("INSERT INTO numbers VALUES (?)", (number,)))
+
+
+def numbers(path: Path) -> list[int]:
+    with closing(connect(path, read_only=True)) as db:
+        return [n for (n,) in db.execute("SELECT n FROM numbers ORDER BY n")]
+
+
+@contextmanager
+def held_up(writer: Writer) -> Iterator[None]:
+    """The writer is busy for the block, so that what is queued meanwhile waits together."""
+    busy, gate = threading.Event(), threading.Event()
+
+    def hold(_: sqlite3.Connection) -> bool:
+        busy.set()
+        return gate.wait(60)
+
+    held = writer.enqueue(hold)
+    assert busy.wait(60)
+    try:
+        yield
+    finally:
+        gate.set()
+        assert held.result(60)
+
+
+def test_the_connection_syncs_a_write_ahead_log(path):
+    with closing(connect(path, read_only=False)) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_a_result_is_given_once_it_is_in_the_file(writer, path):
+    assert writer.enqueue(lambda db: db.execute("INSERT INTO numbers VALUES (7)").rowcount).result(
+        60
+    )
+    assert numbers(path) == [7]
+
+
+def test_what_waits_together_is_committed_together(writer, path):
+    before = commits(path)
+    with held_up(writer):
+        futures = [add(writer, n) for n in range(100)]
+    wait(futures, 60)
+    assert numbers(path) == list(range(100))
+    assert commits(path) == before + 1
+
+
+async def test_a_hundred_concurrent_writes_share_commits(path):
+    with Ledger(path) as ledger:
+        assert ledger._writer
+        before = commits(path)
+        with held_up(ledger._writer):
+            entries = [untouched(f"k{n}").move(State.SUBMITTING) for n in range(100)]
+            writes = [asyncio.create_task(ledger.write(entry)) for entry in entries]
+            await asyncio.sleep(0)  # every task has queued its write
+        await asyncio.gather(*writes)
+        assert ledger.counts() == {State.SUBMITTING: 100}
+        assert commits(path) == before + 1
+
+
+def test_a_batch_has_a_limit(writer, path):
+    before = commits(path)
+    with held_up(writer):
+        futures = [add(writer, n) for n in range(2_500)]
+    wait(futures, 60)
+    assert commits(path) == before + 3
+
+
+@pytest.mark.parametrize("value", [7, "text", 2**70, object(), "\ud800"])
+def test_a_refused_row_fails_alone(writer, path, value):
+    add(writer, 7).result(60)
+    with held_up(writer):
+        good, bad, better = add(writer, 1), add(writer, value), add(writer, 2)
+    wait([good, bad, better], 60)
+    error = bad.exception()
+    assert error
+    assert not isinstance(error, StorageError)
+    assert (good.exception(), better.exception()) == (None, None)
+    assert numbers(path) == [1, 2, 7]
+
+
+def test_a_job_that_meets_a_bug_takes_its_own_writes_back_and_no_others(writer, path):
+    def buggy(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO numbers VALUES (13)")
+        raise ZeroDivisionError
+
+    with held_up(writer):
+        first, bug, last = add(writer, 1), writer.enqueue(buggy), add(writer, 2)
+    wait([first, bug, last], 60)
+    assert isinstance(bug.exception(), ZeroDivisionError)
+    add(writer, 3).result(60)
+    assert numbers(path) == [1, 2, 3]
+
+
+def test_close_commits_what_waits(writer, path):
+    with held_up(writer):
+        futures = [add(writer, n) for n in range(1_500)]
+        closer = threading.Thread(target=writer.close)
+        closer.start()
+    closer.join(60)
+    assert not writer._thread.is_alive()
+    assert all(future.done() and future.exception() is None for future in futures)
+    assert len(numbers(path)) == 1_500
+
+
+def test_a_full_disk_fails_this_and_all_later_writes(writer, path):
+    add(writer, 1).result(60)
+    with full_disk():
+        with held_up(writer):
+            lost = [add(writer, n) for n in range(2, 5)]
+        wait(lost, 60)
+    later = add(writer, 9)
+    for future in [*lost, later]:
+        with pytest.raises(StorageError, match=r"^cannot write the ledger .*ledger\.sqlite3: "):
+            future.result(60)
+    writer.close()
+    assert numbers(path) == [1]
+
+
+def test_a_file_that_another_program_keeps_locked_is_a_storage_error(writer, path):
+    writer._db.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="locked"):
+            add(writer, 1).result(60)
+        other.execute("ROLLBACK")
+    with pytest.raises(StorageError, match="locked"):
+        add(writer, 2).result(60)
+
+
+def test_a_file_that_cannot_be_opened_is_said_at_once(tmp_path):
+    with pytest.raises(sqlite3.OperationalError):
+        Writer(tmp_path / "no" / "ledger.sqlite3")
