@@ -3,7 +3,6 @@
 Command modules import nothing but click at the top, so that ``--help`` and completion are quick.
 """
 
-import os
 import sys
 import traceback
 
@@ -19,6 +18,7 @@ from batchgen.cli.schema import schema
 from batchgen.cli.serve import serve
 from batchgen.cli.status import status
 from batchgen.cli.verify import verify
+from batchgen.cli.words import silence_stdout
 from batchgen.errors import BatchgenError, ExitCode, JobError
 
 
@@ -53,9 +53,8 @@ def _run(arguments: list[str] | None) -> int:
         click.echo(_explanation(error), err=True)
         return error.exit_code
     except (BrokenPipeError, SystemExit):
-        # Whoever read our output has seen enough; click leaves by itself then. Python would
-        # complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has seen enough; click leaves by itself then.
+        silence_stdout()
         return ExitCode.OK
     except Exception:  # noqa: BLE001  # the last place that can give it an exit code
         traceback.print_exc()

@@ -43,8 +43,10 @@ def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
     request. Ctrl-C ends the run tidily: what is paid is collected now or by the next run.
     """
     import asyncio
+    import json
 
     from batchgen.cli.progress import choose
+    from batchgen.cli.words import forgiving_pipes
     from batchgen.job.load import load_job
     from batchgen.run.options import RunOptions
 
@@ -55,14 +57,13 @@ def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
             click.echo(f"warning: {warning}", err=True)
     with choose(quiet=quiet or as_json) as progress:
         outcome = asyncio.run(_make(job, chosen, progress))
-    if as_json:
-        import json
-
-        click.echo(json.dumps(outcome.summary()))
-    elif not quiet:
-        _print(outcome)
-    if not quiet or outcome.exit_code:
-        click.echo(f"batchgen: {outcome.sentence()}", err=True)
+    with forgiving_pipes():
+        if as_json:
+            click.echo(json.dumps(outcome.summary()))
+        elif not quiet:
+            _print(outcome)
+        if not quiet or outcome.exit_code:
+            click.echo(f"batchgen: {outcome.sentence()}", err=True)
     return outcome.exit_code
 
 

@@ -18,7 +18,10 @@ _Job = tuple[Callable[[sqlite3.Connection], object], "Future[object]"]
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection in autocommit mode; a writing one fsyncs the log at every commit."""
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    # Without a log nobody is writing, and reading must not leave one behind.
+    quiet = read_only and not path.with_name(f"{path.name}-wal").exists()
+    mode = "ro&immutable=1" if quiet else "ro" if read_only else "rwc"
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
     # Reads happen on whichever thread asks; the writer's connection stays on its own.
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     try:

@@ -108,6 +108,8 @@ def count(ledger: Ledger, planned: int) -> Counts:
 def exit_code(counts: Counts, stop: Stop) -> ExitCode:
     """The first class that holds, in the order of the contract."""
     holds = {stop.code, ExitCode.OK}
+    if not counts.pending:
+        holds.discard(ExitCode.INCOMPLETE)  # a limit that was met with the last variant
     if counts.uncertain:
         holds.add(ExitCode.UNCERTAIN)
     if counts.pending:

@@ -32,6 +32,7 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
         if images is None:
             images = await _after_fresh_poll(run, entry)
     if not images:
+        await _give_up(run, entry)
         return
     missing = entry.images_asked - len(images)
     short = f"{len(images)} of {entry.images_asked} images came"
@@ -48,19 +49,23 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
 
 
 async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
-    """Ask for fresh addresses once; the images have expired when these are gone as well."""
+    """Ask for fresh addresses once, and try these."""
     answer = await run.service.client.result(str(entry.prediction_id))
     run.tally.polls += 1
-    images: Sequence[Image] | None = None
     if isinstance(answer, Prediction) and answer.completed:
-        images = await _images(run, entry, answer)
-    if images is None and seconds_since(entry.created_at or entry.submitted_at) > RETENTION:
-        error = "the service keeps images for seven days"
-        run.failed(entry, error)
-        log.warning("the images of %s have expired", entry.prediction_id)
-        error_class = entry.error_class or "expired"
-        await run.ledger.write(entry.move(State.EXPIRED, error_class=error_class, error=error))
-    return images or ()
+        return await _images(run, entry, answer) or ()
+    return ()
+
+
+async def _give_up(run: Context, entry: Entry) -> None:
+    """Once the service has deleted them, images that could not be had never will be."""
+    if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION:
+        return
+    error = "the service keeps images for seven days, and these could not be had before"
+    run.failed(entry, error)
+    log.warning("the images of %s have expired", entry.prediction_id)
+    error_class = entry.error_class or "expired"
+    await run.ledger.write(entry.move(State.EXPIRED, error_class=error_class, error=error))
 
 
 async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequence[Image] | None:

@@ -212,6 +212,8 @@ class _Run:
         return None if limit is None else self.started + limit
 
     def _end(self, ledger: Ledger, tally: Tally) -> Outcome:
+        # Submits that were dropped in a hurry are uncertain from now on, not only at the next run.
+        ledger.hold_unanswered()
         # A second signal leaves submits behind that were still waiting for their answers.
         ledger.hold_unanswered()
         counts = count(ledger, len(self.job.variants))

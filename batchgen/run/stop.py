@@ -5,11 +5,14 @@ so that what is in flight stays for the next run. Neither cancels anything.
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from batchgen.errors import ExitCode
+
+log = logging.getLogger(__name__)
 
 # The first that holds names the exit, as the contract orders them; a bug comes before all.
 PRECEDENCE = (
@@ -79,6 +82,8 @@ def signals(stop: Stop) -> Iterator[None]:
     def receive(number: signal.Signals) -> None:
         if stop.leaving:
             stop.hurry.set()
+        else:
+            log.warning("%s: finishing what is in flight; a second one leaves at once", number.name)
         code = ExitCode.INTERRUPTED if number is signal.SIGINT else ExitCode.TERMINATED
         stop.leave(code, f"stopped by {number.name}")
 

@@ -17,6 +17,8 @@ from batchgen.run.context import Context, now
 
 log = logging.getLogger(__name__)
 
+WORRYING = 4  # tries after which the screen, too, hears that submits are turned away
+
 # A variant that is submitted again starts with a clean record; what it spent stays.
 _FRESH: Fields = {
     "prediction_id": None,
@@ -51,7 +53,8 @@ async def submit(run: Context, entry: Entry) -> Entry:
             _end_submits(run, refusal)
             return entry
         run.tally.retries += 1
-        log.info("submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
+        level = logging.WARNING if tries == WORRYING else logging.INFO
+        log.log(level, "submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
         wait = backoff(tries, refusal.retry_after)
         if tries < SUBMIT_TRIES and not await run.stop.pause(wait):
             return entry
