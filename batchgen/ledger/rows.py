@@ -77,10 +77,13 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
 
 
 def to_entry(row: Sequence[object]) -> Entry:
-    """The entry in a row of the columns SELECT names."""
+    """The entry in a row of the columns SELECT names. Raises sqlite3.DataError for a damaged one."""
     values = dict(zip(COLUMNS, row, strict=True))
-    values["state"] = State(str(values["state"]))
-    values["request"] = json.loads(str(values["request"]))
+    try:
+        values["state"] = State(str(values["state"]))
+        values["request"] = json.loads(str(values["request"]))
+    except ValueError as error:
+        raise sqlite3.DataError(f"the record of {row[0]} is damaged: {error}") from None
     return Entry(**values)  # type: ignore[arg-type]  # STRICT tables keep the types
 
 

@@ -32,7 +32,7 @@ def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
             with suppress(ValueError):
                 meta[str(name)] = json.loads(str(value))
         for row in _readable(db, f"SELECT {SELECT} FROM variants v ORDER BY v.key"):
-            with suppress(ValueError, TypeError):
+            with suppress(sqlite3.DataError):
                 entries.setdefault(str(row[0]), to_entry(row))
         for row in _readable(db, _IMAGES):
             with suppress(ValueError, TypeError):
@@ -43,7 +43,8 @@ def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
 
 def _renewed(entry: Entry, images: dict[int, Image]) -> Found:
     state = entry.state
-    if state is State.SAVED and not images:
+    short = entry.error_class is None and len(images) < entry.images_asked
+    if state is State.SAVED and (short or not images):
         state = State.COMPLETED  # paid and made; its files are fetched again
     elif state is State.SUBMITTING:
         state = State.UNCERTAIN

@@ -46,6 +46,10 @@ class Ledger:
                 self._check_version()
                 self._writer = None if read_only else Writer(path)
             except sqlite3.OperationalError as error:
+                # Tables are missing, or (without a code of SQLite's) text is no UTF-8.
+                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+                if code == sqlite3.SQLITE_ERROR:
+                    raise DamagedError(f"the ledger {path} is damaged ({error})") from None
                 raise StorageError(f"cannot use the ledger {path}: {error}") from None
             except (sqlite3.DatabaseError, ValueError) as error:
                 raise DamagedError(f"the ledger {path} is damaged ({error})") from None
@@ -75,10 +79,14 @@ class Ledger:
         self._reader.close()
 
     def check(self) -> None:
-        """Look for torn or damaged pages. Raises DamagedError."""
+        """Look for torn or damaged pages and records. Raises DamagedError.
+
+        The indexes are compared with their tables: a key or a state that a flipped bit has changed
+        would otherwise look like a variant that was never submitted.
+        """
         try:
-            (verdict,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
-        except sqlite3.Error as error:
+            (verdict,) = self._reader.execute("PRAGMA integrity_check(1)").fetchone()
+        except (sqlite3.Error, ValueError) as error:  # a verdict may quote damaged text
             verdict = str(error)
         if verdict != "ok":
             raise DamagedError(f"the ledger {self.path} is damaged ({verdict})")

@@ -4,6 +4,7 @@ Every step ends in a ledger entry. What goes wrong on the way becomes a state of
 the run through ``Stop``; other exceptions are bugs and come through.
 """
 
+from batchgen.api.wire import Prediction
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.run.collect import collect
@@ -22,18 +23,24 @@ async def live(run: Context, entry: Entry, release: Release) -> None:
     The place is free as soon as the prediction has ended: downloads are bounded on their own, so a
     slow image host never idles a paid slot.
     """
-    run.tally.in_flight += 1
-    prediction = None
     try:
-        if entry.state not in PAID:
-            entry = await submit(run, entry)
-        if entry.state in PAID:
-            entry, prediction = await follow(run, entry)
-        release()
+        entry, prediction = await _make(run, entry, release)
         if prediction:
             await collect(run, entry, prediction)
     except StorageError as error:
         run.stop.leave(ExitCode.STORAGE, str(error))
     finally:
+        run.watch(run.tally)
+
+
+async def _make(run: Context, entry: Entry, release: Release) -> tuple[Entry, Prediction | None]:
+    """Submit and follow; the prediction comes back when it has images to collect."""
+    run.tally.in_flight += 1
+    try:
+        if entry.state not in PAID:
+            entry = await submit(run, entry)
+        return await follow(run, entry) if entry.state in PAID else (entry, None)
+    finally:
         run.tally.in_flight -= 1
         run.watch(run.tally)
+        release()

@@ -10,14 +10,17 @@ from batchgen.ledger.store import DamagedError, Ledger
 def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
     """The ledger of *folder*, new only where nothing was made yet.
 
-    Raises StorageError for a damaged ledger, and for one that is missing beside images.
+    Raises DamagedError for a damaged ledger, and for one that is missing or empty beside images;
+    StorageError when it cannot be used.
     """
     advice = f"Rebuild it:  batchgen verify {folder.root} --repair"
-    if not folder.ledger.exists() and (made := _made_before(folder)):
-        raise StorageError(
-            f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
-            f"because that may pay twice. {advice}"
-        )
+    made = _made_before(folder)
+    lost = (
+        f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
+        f"because that may pay twice. {advice}"
+    )
+    if made and not folder.ledger.exists():
+        raise DamagedError(lost)
     try:
         ledger = Ledger(folder.ledger, read_only=read_only)
         try:
@@ -27,6 +30,10 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
             raise
     except DamagedError as error:
         raise DamagedError(f"{error}; nothing is submitted. {advice}") from None
+    # SQLite takes a file that was cut to nothing for a new one.
+    if made and not ledger.counts() and not ledger.totals().unwanted:
+        ledger.close()
+        raise DamagedError(lost)
     return ledger
 
 

@@ -8,6 +8,7 @@ possibly paid instead of buying it again.
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -48,13 +49,15 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
 
 
 def _from_manifest(folder: DatasetFolder) -> Iterator[tuple[Entry, list[Image]]]:
-    """The variants whose images the manifest lists and whose files are there in that size."""
+    """The variants whose images the manifest lists."""
     rows = _rows(folder.manifest_jsonl)
     for key, group in groupby(rows, key=lambda row: str(row["variant_key"])):
         own = {_whole(row["image_index"]): row for row in group}
-        present = [row for row in own.values() if _there(folder, row)]
-        if present:
-            yield _entry(key, present), [_image(row) for row in present]
+        entry = _entry(key, own.values())
+        if all(_there(folder, row) for row in own.values()):
+            yield entry, [_image(row) for row in own.values()]
+        else:  # paid and made: all its images are fetched again, and those that are there kept
+            yield replace(entry, state=State.COMPLETED, error_class="missing_file"), []
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, object]]:

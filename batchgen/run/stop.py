@@ -63,6 +63,8 @@ class Stop:
 
     async def pause(self, seconds: float) -> bool:
         """Sleep; False, and at once, when it is time to leave."""
+        if self.leaving:
+            return False  # with no time to wait, the next line would not look
         try:
             await asyncio.wait_for(self._leave.wait(), max(seconds, 0))
         except TimeoutError:

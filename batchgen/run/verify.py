@@ -12,11 +12,11 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.dataset.picture import PictureError, look_at
-from batchgen.errors import StorageError, UsageError
+from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.lock import locked
-from batchgen.ledger.store import Ledger
+from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
 from batchgen.run.opening import open_ledger
@@ -51,12 +51,13 @@ class Findings:
     """Images that a repair downloaded again, for free."""
     costly: list[str] = field(default_factory=list)
     """Keys of variants whose images could only be bought again."""
+    left: list[str] = field(default_factory=list)
+    """Names of images, or keys of variants that an earlier repair took back, not here yet."""
 
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong, or nothing any more."""
-        lost = len(self.missing) + len(self.damaged) - self.fetched
-        return lost <= 0 and self.manifest_exact and not self.costly
+        return self.manifest_exact and not self.left and not self.costly
 
 
 async def verify_dataset(
@@ -78,7 +79,7 @@ async def verify_dataset(
         rebuilt = None
         try:
             open_ledger(folder).close()
-        except StorageError:
+        except DamagedError:
             rebuilt = await rebuild_ledger(folder)
         with open_ledger(folder) as ledger:
             findings = _check(folder, ledger)
@@ -98,10 +99,16 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
             found.missing.append(image.file_name)
         elif not _whole(path, image):
             found.damaged.append(image.file_name)
-    there = (p.relative_to(folder.root).as_posix() for p in (folder.root / "images").rglob("*.*"))
+    found.left = [*found.missing, *found.damaged, *_waiting(ledger)]
+    files = (p for p in (folder.root / "images").rglob("*") if not p.is_dir())
+    there = (p.relative_to(folder.root).as_posix() for p in files)
     found.foreign = sorted(name for name in there if name not in known)
     found.manifest_exact = is_exact(folder, _columns(ledger), lambda: _rows(ledger))
     return found
+
+
+def _waiting(ledger: Ledger) -> list[str]:
+    return [e.key for e in ledger.entries(State.COMPLETED) if e.error_class == "missing_file"]
 
 
 def _whole(path: Path, image: Image) -> bool:
@@ -130,21 +137,26 @@ async def _repair(
     folder: DatasetFolder, ledger: Ledger, found: Findings, base_url: str | None, stop: Stop
 ) -> None:
     lost = {*found.missing, *found.damaged}
-    for name in found.damaged:
+    for name in lost:
         quarantine(folder, folder.root / name)
     keys = {key for key, name, _ in ledger.files() if name in lost}
     await take_back(ledger, keys)
+    keys.update(_waiting(ledger))
+    before = ledger.totals().images
     manifest = Manifest.open(folder, _columns(ledger), lambda: _rows(ledger))
     found.manifest_exact = True
     try:
-        if keys:
+        # A ledger that was rebuilt from the manifest alone does not know where to ask.
+        if keys and "pace" in ledger.meta():
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
-    left = ledger.known(sorted(keys)[:500]) if keys else {}
     there = {name for _, name, _ in ledger.files()}
-    found.fetched = len(lost & there)
-    found.costly = [e.key for e in left.values() if e.state is State.EXPIRED]
+    found.fetched = ledger.totals().images - before
+    found.left = [*sorted(lost - there), *_waiting(ledger)]
+    found.costly = [e.key for e in ledger.entries(State.EXPIRED) if e.key in keys]
+    if stop.code is ExitCode.STORAGE:
+        raise StorageError(stop.why)
 
 
 async def _fetch(

@@ -26,6 +26,9 @@ def _kill(bench: Bench, hold: dict[str, int], states: dict[str, int]) -> None:
     with bench.start() as running:
         running.until_states(**states)
         running.until_rows(states.get("saved", 0))
+        if "submit" in hold:
+            # The intent comes first: the submits themselves have to have arrived, too.
+            running.until_counts(lambda counts: counts["held_submit"] == states["submitting"])
         running.process.kill()
     bench.service.release()
     bench.check_files()
