@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from batchgen.job.variants import Variant
 
 
+# What people call the states of the ledger.
+_WORDS = {"planned": "new", "submitting": "in flight", "submitted": "in flight"} | {
+    "completed": "to be downloaded"
+}
+
+
 @click.command()
 @click.argument("job_file", metavar="JOB.yaml", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
@@ -79,11 +85,12 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
     sizes: Counter[str] = Counter()
     micros = 0
     for variant, state in states:
-        found["new" if state == "planned" else state] += 1
+        found[_WORDS.get(state, state)] += 1
         size, images = job.model.size(variant.request), job.model.images(variant.request)
         sizes[f"{size[0]} × {size[1]}" if size else "an unknown size"] += images
         if state == "planned":
             micros += job.model.cost_micros(variant.request) or 0
+    _count_unwanted(found, root)
     known = free or job.model.price_micros is not None
     prompts = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
     axes = "".join(f" × {name}" for name in job.axes)
@@ -97,6 +104,19 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
             ("dataset", f"{root}: " + ", ".join(f"{n:,} {name}" for name, n in found.items())),
         ]
     )
+
+
+def _count_unwanted(found: Counter[str], root: Path) -> None:
+    """Count what the dataset has and the job does not ask for any more."""
+    from batchgen.dataset.folder import DatasetFolder
+    from batchgen.ledger.store import Ledger
+
+    path = DatasetFolder(root).ledger
+    if path.exists():
+        with Ledger(path, read_only=True) as ledger:
+            unwanted = ledger.size() - (found.total() - found["new"])
+        if unwanted > 0:
+            found["no longer wanted"] = unwanted
 
 
 def _unit(job: "Job", *, free: bool) -> str:

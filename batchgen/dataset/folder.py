@@ -9,6 +9,9 @@ from pathlib import Path
 
 from batchgen.errors import StorageError, UsageError
 
+MOUNTS = Path("/proc/self/mounts")
+_NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "9p", "beegfs")
+
 
 @dataclass(frozen=True)
 class DatasetFolder:
@@ -124,6 +127,23 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def network_file_system(path: Path) -> str | None:
+    """The kind of network file system that *path* is on, or None when it is a local one.
+
+    Locks and the ledger's log cannot be trusted there. Known from Linux's list of mounts only.
+    """
+    try:
+        mounts = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return None
+    kinds = {line.split()[1]: line.split()[2] for line in mounts if len(line.split()) > 2}
+    for folder in (path.resolve(), *path.resolve().parents):
+        kind = kinds.get(str(folder).replace(" ", "\\040"))
+        if kind is not None:
+            return kind if kind.startswith(_NETWORK) else None
+    return None
 
 
 def append_line(path: Path, row: Mapping[str, object]) -> None:

@@ -77,7 +77,10 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
 
 
 def to_entry(row: Sequence[object]) -> Entry:
-    """The entry in a row of the columns SELECT names. Raises sqlite3.DataError for a damaged one."""
+    """The entry in a row of the columns SELECT names.
+
+    Raises sqlite3.DataError for a damaged one.
+    """
     values = dict(zip(COLUMNS, row, strict=True))
     try:
         values["state"] = State(str(values["state"]))

@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from batchgen.ledger.entry import Entry, Image, State
@@ -26,13 +27,16 @@ def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
     entries: dict[str, Entry] = {}
     images: dict[str, dict[int, Image]] = {}
     meta: dict[str, object] = {}
+    _lengthen(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as db:
+        db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         for name, value in _readable(db, "SELECT name, value FROM meta ORDER BY name"):
             with suppress(ValueError):
                 meta[str(name)] = json.loads(str(value))
         for row in _readable(db, f"SELECT {SELECT} FROM variants v ORDER BY v.key"):
-            with suppress(sqlite3.DataError):
+            with suppress(sqlite3.DataError, UnicodeEncodeError):
+                _check_text(row)
                 entries.setdefault(str(row[0]), to_entry(row))
         for row in _readable(db, _IMAGES):
             with suppress(ValueError, TypeError):
@@ -50,6 +54,20 @@ def _renewed(entry: Entry, images: dict[int, Image]) -> Found:
         state = State.UNCERTAIN
     kept = list(images.values()) if state is State.SAVED else []
     return replace(entry, state=state, revision=1), kept
+
+
+def _lengthen(path: Path) -> None:
+    """SQLite reads nothing of a file that was cut: zeros take the place of what is missing."""
+    with suppress(OSError), path.open("r+b") as file:
+        head, size = file.read(32), path.stat().st_size
+        whole = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])
+        if size < whole <= 64 * size:  # more than that is no size but damage
+            file.truncate(whole)
+
+
+def _check_text(row: Sequence[object]) -> None:
+    """Raises UnicodeEncodeError for text that was no UTF-8."""
+    "".join(value for value in row if isinstance(value, str)).encode()
 
 
 def _readable(db: sqlite3.Connection, ordered: str) -> Iterator[tuple[object, ...]]:

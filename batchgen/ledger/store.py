@@ -45,16 +45,8 @@ class Ledger:
                     create(self._reader)
                 self._check_version()
                 self._writer = None if read_only else Writer(path)
-            except sqlite3.OperationalError as error:
-                # Tables are missing, or (without a code of SQLite's) text is no UTF-8.
-                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-                if code == sqlite3.SQLITE_ERROR:
-                    raise DamagedError(f"the ledger {path} is damaged ({error})") from None
-                raise StorageError(f"cannot use the ledger {path}: {error}") from None
-            except (sqlite3.DatabaseError, ValueError) as error:
-                raise DamagedError(f"the ledger {path} is damaged ({error})") from None
-            except sqlite3.Error as error:
-                raise StorageError(f"cannot use the ledger {path}: {error}") from None
+            except (sqlite3.Error, ValueError) as error:
+                raise _trouble(path, error) from None
             stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -70,7 +62,7 @@ class Ledger:
         """Close it. What SQLite could not read becomes a StorageError."""
         self.close()
         if isinstance(error, sqlite3.Error):
-            raise StorageError(f"cannot read the ledger {self.path}: {error}") from None
+            raise _trouble(self.path, error) from None
 
     def close(self) -> None:
         """Commit what waits, stop the writer and close the file."""
@@ -188,6 +180,10 @@ class Ledger:
             yield from (row[1:] for row in rows)
             after = rows[-1][0]
 
+    def size(self) -> int:
+        """How many variants have an entry, those no longer asked for included."""
+        return int(self._reader.execute("SELECT count(*) FROM variants").fetchone()[0])
+
     def known_predictions(self, ids: Sequence[str]) -> set[str]:
         """Those of the prediction *ids*, at most a few hundred, that belong to an entry."""
         sql = f"SELECT prediction_id FROM variants WHERE prediction_id IN ({_marks(ids)})"
@@ -236,6 +232,15 @@ class Ledger:
                 f"expected a ledger of version {SCHEMA_VERSION} at {self.path}, got {version}; "
                 "use the batchgen that made it"
             )
+
+
+def _trouble(path: Path, error: Exception) -> StorageError:
+    """What an error of SQLite says about the file: that it is damaged, or cannot be used now."""
+    # Tables are missing, or (without a code of SQLite's) text is no UTF-8.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+        return StorageError(f"cannot use the ledger {path}: {error}")
+    return DamagedError(f"the ledger {path} is damaged ({error})")
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:

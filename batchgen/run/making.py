@@ -1,6 +1,7 @@
 """A run, stage by stage: claim the dataset, settle what is known, launch, end."""
 
 import json
+import logging
 import secrets
 import time
 from dataclasses import asdict, dataclass, field
@@ -8,7 +9,7 @@ from itertools import chain
 
 import yaml
 
-from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
+from batchgen.dataset.folder import DatasetFolder, json_line, network_file_system, write_whole
 from batchgen.dataset.manifest import Manifest, columns
 from batchgen.errors import ExitCode
 from batchgen.job.load import Job, Pace
@@ -31,6 +32,8 @@ from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally, Watch
 from batchgen.run.working import work_through
+
+log = logging.getLogger(__name__)
 
 
 async def run_job(
@@ -57,6 +60,8 @@ async def run_job(
         watch=watch or (lambda _: None),
     )
     folder.prepare()
+    if kind := network_file_system(folder.root):
+        log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)
     with locked(folder.lock):
         folder.clear_parts()
         with open_ledger(folder) as ledger:

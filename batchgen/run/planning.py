@@ -116,6 +116,13 @@ class ToDo:
 
     def again(self) -> Iterator[Entry]:
         """What has ended and is to be bought once more because the user said so."""
+        # Listed before the first is sent: one that ends in another of these states meanwhile must
+        # not be bought a third time.
+        keys = [entry.key for entry in self._ended()]
+        for start in range(0, len(keys), _CHUNK):
+            yield from self.ledger.known(keys[start : start + _CHUNK]).values()
+
+    def _ended(self) -> Iterator[Entry]:
         if self.resubmit_uncertain:
             yield from self.ledger.entries(State.UNCERTAIN, wanted_only=True)
         if self.options.retry_failed:

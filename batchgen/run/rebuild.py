@@ -7,6 +7,7 @@ possibly paid instead of buying it again.
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -40,8 +41,12 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
     with Ledger(folder.ledger) as ledger:
         for entry, images in [*old, *_from_manifest(folder)]:
             if entry.key not in written:
-                written.add(entry.key)
-                await ledger.write(entry, images)
+                try:
+                    await ledger.write(entry, images)
+                    written.add(entry.key)
+                except (sqlite3.Error, RuntimeError, OverflowError) as error:
+                    # Nonsense is as good as lost: the next run holds it.
+                    log.warning("the record of %s is left out: %s", entry.key, error)
         meta.pop("plan", None)
         meta.pop("schema_version", None)
         ledger.set_meta(**meta, lost_records=True)
@@ -83,7 +88,8 @@ def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
     axes = [name for name in first if name not in _KNOWN]
     request = {n: first[n] for n in (*_REQUEST, *axes) if first.get(n) is not None}
     images = len(list(rows))
-    cost = first.get("cost_usd")
+    cost = first["cost_usd"]
+    priced = isinstance(cost, int | float) and 0 <= cost < 1e6
     return Entry(
         key=key,
         state=State.SAVED,
@@ -94,7 +100,7 @@ def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
         images_asked=images,
         attempts=_whole(first["attempts"]),
         prediction_id=_text(first["prediction_id"]),
-        spent_micros=round(cost * images * 1e6) if isinstance(cost, int | float) else None,
+        spent_micros=round(cost * images * 1e6) if priced else None,
         created_at=_text(first["created_at"]),
         submitted_at=_text(first["submitted_at"]),
         completed_at=_text(first["completed_at"]),

@@ -5,8 +5,10 @@ or missing files again while the service still has them.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
@@ -78,7 +80,8 @@ async def verify_dataset(
     with locked(folder.lock):
         rebuilt = None
         try:
-            open_ledger(folder).close()
+            with open_ledger(folder) as ledger:  # and read every record of it
+                deque(chain(ledger.images(), ledger.entries(*State)), maxlen=0)
         except DamagedError:
             rebuilt = await rebuild_ledger(folder)
         with open_ledger(folder) as ledger:
