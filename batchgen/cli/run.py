@@ -80,6 +80,8 @@ async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Out
             return await run_job(job, options, stop=stop, watch=progress)
         finally:
             ticker.cancel()
+            for words in stop.last_words:
+                click.echo(f"batchgen: not recorded: {words}", err=True)
 
 
 @contextmanager

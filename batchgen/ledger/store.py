@@ -62,7 +62,8 @@ class Ledger:
         """Close it. What SQLite could not read becomes a StorageError."""
         self.close()
         if isinstance(error, sqlite3.Error):
-            raise _trouble(self.path, error) from None
+            advice = "; batchgen verify --repair rebuilds it"
+            raise _trouble(self.path, error, advice) from None
 
     def close(self) -> None:
         """Commit what waits, stop the writer and close the file."""
@@ -234,13 +235,14 @@ class Ledger:
             )
 
 
-def _trouble(path: Path, error: Exception) -> StorageError:
+def _trouble(path: Path, error: Exception, advice: str = "") -> StorageError:
     """What an error of SQLite says about the file: that it is damaged, or cannot be used now."""
-    # Tables are missing, or (without a code of SQLite's) text is no UTF-8.
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
-        return StorageError(f"cannot use the ledger {path}: {error}")
-    return DamagedError(f"the ledger {path} is damaged ({error})")
+    code = getattr(error, "sqlite_errorcode", None)  # without one, text is no UTF-8
+    if isinstance(error, sqlite3.OperationalError) and code:
+        tables_are_missing = code == sqlite3.SQLITE_ERROR
+        kind = DamagedError if tables_are_missing else StorageError
+        return kind(f"cannot use the ledger {path}: {error}")
+    return DamagedError(f"the ledger {path} is damaged ({error}){advice}")
 
 
 def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -68,13 +68,22 @@ def _in_time(item: Listed, attempt: Attempt) -> bool:
 
 
 def _fits(item: Listed, attempt: Attempt) -> bool:
-    shown = item.inputs is None or _same(item.inputs, attempt.request)
-    return item.model == attempt.model and _in_time(item, attempt) and shown
+    other = item.inputs is not None and _contradict(item.inputs, attempt.request)
+    return item.model == attempt.model and _in_time(item, attempt) and not other
 
 
 def _same(inputs: Mapping[str, object], request: Mapping[str, object]) -> bool:
     """Whether shown inputs are those of *request*; a service may add its defaults to them."""
     return all(name in inputs and inputs[name] == value for name, value in request.items())
+
+
+def _contradict(inputs: Mapping[str, object], request: Mapping[str, object]) -> bool:
+    """Whether shown inputs belong to another request.
+
+    What is left out or spelled differently proves nothing: to call it another would buy twice.
+    """
+    shown = {name: str(inputs[name]).strip() for name in request if name in inputs}
+    return any(text != str(request[name]).strip() for name, text in shown.items())
 
 
 def _match_exactly(
@@ -87,6 +96,7 @@ def _match_exactly(
             for item in orphans
             if item.inputs is not None
             and _fits(item, attempt)
+            and _same(item.inputs, attempt.request)
             and all(item.id != other.id for other in found.adopted.values())
         ]
         if proofs:

@@ -4,14 +4,14 @@ import json
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 
 import yaml
 
 from batchgen.dataset.folder import DatasetFolder, json_line, network_file_system, write_whole
 from batchgen.dataset.manifest import Manifest, columns
-from batchgen.errors import ExitCode
+from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State
@@ -118,7 +118,7 @@ class _Run:
             salt=salt,
             job=self.job.name,
             images_planned=self.job.image_count(),
-            price_known=self.access.free or self.job.model.price_micros is not None,
+            price_known=self._price_known(ledger),
             service="local" if self.access.free else "wavespeed",
             model=self.job.model.id,
             file_name=self.job.file_name,
@@ -127,6 +127,10 @@ class _Run:
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
         write_whole(self.folder.job, [resolved])
+
+    def _price_known(self, ledger: Ledger) -> bool:
+        listed = self.access.free or self.job.model.price_micros is not None
+        return listed or bool(ledger.meta().get("price_known"))  # by an earlier quote
 
     def _to_do(self, ledger: Ledger) -> ToDo:
         return ToDo(
@@ -149,6 +153,7 @@ class _Run:
         self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
     ) -> None:
         price = await money.find_price(self.job, self.access, service)
+        ledger.set_meta(price_known=price is not None, price_micros=price)
         money.check_budget(price, self.pace.budget_micros, self.job)
         context = self._context(ledger, manifest, tally, service, price)
         await self._settle(context)
@@ -217,13 +222,16 @@ class _Run:
         return None if limit is None else self.started + limit
 
     def _end(self, ledger: Ledger, tally: Tally) -> Outcome:
-        # Submits that were dropped in a hurry are uncertain from now on, not only at the next run.
-        ledger.hold_unanswered()
+        try:
+            # Submits dropped in a hurry are uncertain from now on, not only at the next run.
+            ledger.hold_unanswered()
+        except StorageError as error:
+            self.stop.note(ExitCode.STORAGE, str(error))
         # A second signal leaves submits behind that were still waiting for their answers.
         ledger.hold_unanswered()
         counts = count(ledger, len(self.job.variants))
         totals = ledger.totals()
-        known = self.access.free or self.job.model.price_micros is not None
+        known = bool(ledger.meta().get("price_known"))
         outcome = Outcome(
             job=self.job.name,
             dataset=self.folder.root,
@@ -246,7 +254,12 @@ class _Run:
             ended_at=now(),
             wall_s=round(time.monotonic() - self.started, 3),
         )
-        _write_reports(self.folder, ledger, outcome)
+        try:
+            _write_reports(self.folder, ledger, outcome)
+        except StorageError as error:
+            self.stop.note(ExitCode.STORAGE, str(error))
+            code = exit_code(counts, self.stop)
+            outcome = replace(outcome, exit_code=code, why=self.stop.why)
         return outcome
 
 

@@ -39,7 +39,7 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
 
 def _made_before(folder: DatasetFolder) -> Path | None:
     """Something that only an earlier run can have left."""
-    if folder.manifest_jsonl.exists() and folder.manifest_jsonl.stat().st_size:
+    if folder.manifest_jsonl.is_file() and folder.manifest_jsonl.stat().st_size:
         return folder.manifest_jsonl
     images = folder.root / "images"
     return next((path for path in images.rglob("*") if path.is_file()), None)

@@ -108,8 +108,7 @@ class ToDo:
         twice.
         """
         for entry in self.ledger.entries(State.COMPLETED, State.SUBMITTED):
-            # An id means nothing to another account; it waits for its own key.
-            if entry.account == self.account:
+            if self._ours(entry):
                 yield entry
         yield from self.again()
         yield from _unknown(self.ledger, self.variants)
@@ -135,7 +134,12 @@ class ToDo:
     def foreign(self) -> int:
         """How many paid variants belong to another key or service."""
         paid = self.ledger.entries(State.COMPLETED, State.SUBMITTED)
-        return sum(entry.account != self.account for entry in paid)
+        return sum(not self._ours(entry) for entry in paid)
+
+    def _ours(self, entry: Entry) -> bool:
+        # An id means nothing to another account and waits for its own key. A rebuilt ledger does
+        # not know whose it was; asking costs nothing.
+        return entry.account in (None, self.account)
 
 
 def _unknown(ledger: Ledger, variants: Variants) -> Iterator[Entry]:

@@ -89,7 +89,9 @@ def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
     request = {n: first[n] for n in (*_REQUEST, *axes) if first.get(n) is not None}
     images = len(list(rows))
     cost = first["cost_usd"]
-    priced = isinstance(cost, int | float) and 0 <= cost < 1e6
+    spent = None
+    if isinstance(cost, int | float) and 0 <= cost < 1e6:
+        spent = round(cost * images * 1e6)
     return Entry(
         key=key,
         state=State.SAVED,
@@ -100,7 +102,7 @@ def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
         images_asked=images,
         attempts=_whole(first["attempts"]),
         prediction_id=_text(first["prediction_id"]),
-        spent_micros=round(cost * images * 1e6) if priced else None,
+        spent_micros=spent,
         created_at=_text(first["created_at"]),
         submitted_at=_text(first["submitted_at"]),
         completed_at=_text(first["completed_at"]),

@@ -6,7 +6,6 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
 from batchgen.job.load import Pace
-from batchgen.job.models import find_model
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
 from batchgen.run.opening import open_ledger
@@ -32,12 +31,12 @@ async def reconcile_dataset(
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()
         meta = ledger.meta()
-        free = meta.get("service") == "local"
+        price = meta.get("price_micros")
         pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
         access = find_access(str(meta["service"]), base_url)
 
         def cost(entry: Entry) -> int | None:
-            return 0 if free else find_model(entry.model).cost_micros(entry.request)
+            return price * entry.images_asked if isinstance(price, int) else None
 
         async with open_service(access, pace, folder) as service:
             settler = Settler(

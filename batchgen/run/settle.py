@@ -61,6 +61,9 @@ class Settler:
         Raises StorageError.
         """
         entries = {e.key: e for e in self.ledger.entries(State.UNCERTAIN)}
+        if entries:
+            # Intents are on the service's clock, and any answer tells how far ours is from it.
+            await self.client.balance()
         attempts = {key: self._attempt(entry) for key, entry in entries.items()}
         ours = {key: a for key, a in attempts.items() if isinstance(a, Attempt)}
         settled = Settled(held=len(entries) - len(ours))
@@ -143,11 +146,12 @@ class Settler:
         found = decide(ripe, history, known)
         for attempt in ripe:
             entry = entries[attempt.key]
+            # First, so that no decision can be without its evidence.
+            self._record(attempt, found)
             if attempt.key in found.adopted:
                 await self._adopt(entry, found.adopted[attempt.key])
             elif attempt.key in found.absent:
                 await self._absent(entry)
-            self._record(attempt, found)
         done.adopted, done.absent = len(found.adopted), len(found.absent)
         done.held += len(found.held)
         done.strangers = len(found.strangers)

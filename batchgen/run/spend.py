@@ -32,5 +32,8 @@ class Spend:
     def give_back(self, micros: int | None) -> None:
         """The submit proved to have created nothing."""
         self.spent_micros -= micros or 0
+
+    def return_slot(self) -> None:
+        """The submit was turned away unread and does not count against the limit of the run."""
         if self.submits_left is not None:
             self.submits_left += 1

@@ -37,6 +37,8 @@ class Stop:
         self.why = ""
         self.submitting = True
         """Whether new submits may be sent."""
+        self.last_words: list[str] = []
+        """What could not be written down and has to be said: ids of paid predictions."""
         self.hurry = asyncio.Event()
         """Set by a second signal: leave without waiting for anything."""
         self._leave = asyncio.Event()

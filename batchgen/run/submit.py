@@ -83,6 +83,8 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
             return await _accepted(run, entry, answer), None
         entry = _refused(run, entry, answer, unspent)
         await run.ledger.write(entry)
+        if entry.state is State.PLANNED:
+            run.spend.return_slot()
         if entry.state is not State.UNCERTAIN:
             run.spend.give_back(cost)
         run.tally.spent_micros = run.spend.spent_micros
@@ -103,10 +105,10 @@ async def _accepted(run: Context, intent: Entry, prediction: Prediction) -> Entr
         run.failed(entry, str(error))
         entry = intent.move(State.UNCERTAIN, error_class="protocol", error=str(error))
         await run.ledger.write(entry)
-    except StorageError as error:
+    except StorageError:
         # The last place where a paid id can still be kept.
-        lost = f"not recorded: variant {entry.key} is prediction {prediction.id}"
-        raise StorageError(f"{error}; {lost}") from None
+        run.stop.last_words.append(f"variant {entry.key} is prediction {prediction.id}")
+        raise
     run.tally.spent_micros = run.spend.spent_micros
     return entry
 

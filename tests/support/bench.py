@@ -17,7 +17,10 @@ from tests.support.picture import picture
 from tests.support.service import Counts, Service, misbehaving_service
 
 # Waiting times that would only make the tests slow; what is tested does not depend on them.
-QUICK = {"batchgen.api.retry.BACKOFF_BASE": 0.001}
+QUICK = {
+    "batchgen.api.retry.BACKOFF_BASE": 0.001,
+    "batchgen.run.settle.BETWEEN_READINGS": 0.01,
+}
 
 
 class Bench:
@@ -40,6 +43,14 @@ class Bench:
         """``batchgen run job.yaml``."""
         more = {"env": self.env, "patch": QUICK, **more}
         return cli.run_batchgen("run", "job.yaml", *options, cwd=self.folder, **more)
+
+    def reconcile(self, *options: object, **more: Any) -> cli.Done:
+        """``batchgen reconcile`` of the dataset; it never asks a model for anything."""
+        before = self.service.counts()["received"]
+        more = {"env": self.env, "patch": QUICK, **more}
+        done = cli.run_batchgen("reconcile", self.dataset, *options, cwd=self.folder, **more)
+        assert self.service.counts()["received"] == before
+        return done
 
     @contextmanager
     def start(self, *options: object, **more: Any) -> Iterator["RunningBench"]:
@@ -89,9 +100,30 @@ class Bench:
     def age_submits(self, seconds: int) -> None:
         """Let every submit have been so long ago."""
         past = (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+        self.edit_ledger("UPDATE variants SET submitted_at = ?", past)
+
+    def age(self, seconds: float) -> None:
+        """Let every uncertain submit have been so much longer ago.
+
+        The history shows it so when it is told the same number.
+        """
+        for key, time in self.ask_ledger("SELECT key, intent_at FROM variants"):
+            past = datetime.fromisoformat(time) - timedelta(seconds=seconds)
+            text = past.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            sql = "UPDATE variants SET intent_at = ? WHERE key = ? AND state = 'uncertain'"
+            self.edit_ledger(sql, text, key)
+
+    def edit_ledger(self, sql: str, *values: object) -> None:
+        """Change the ledger behind the back of the command."""
         ledger = self.dataset / ".batchgen" / "ledger.sqlite3"
         with closing(sqlite3.connect(ledger)) as db, db:
-            db.execute("UPDATE variants SET submitted_at = ?", (past,))
+            db.execute(sql, values)
+
+    def ask_ledger(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of the ledger."""
+        ledger = self.dataset / ".batchgen" / "ledger.sqlite3"
+        with closing(sqlite3.connect(ledger)) as db:
+            return db.execute(sql).fetchall()
 
     def check_files(self) -> None:
         """Every file under a final name is a whole picture that was ordered."""

@@ -2,7 +2,8 @@
 
 ``python -m tests.support.misbehaving`` prints its port and serves until its standard input ends.
 It is a process of its own, so that it outlives a client that is killed. What it was asked is at
-``/__counts``; ``/__hold`` makes requests wait, ``/__release`` lets them go on.
+``/__counts``; ``/__hold`` makes requests wait, ``/__release`` lets them go on, ``/__account`` sets
+what it tells of the account.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.account import Account, Told
+from tests.support.answers import envelope, missing, refuse_key, send
 from tests.support.misdeeds import (
     IMAGES,
     NSFW,
@@ -65,6 +68,7 @@ class Misbehaving:
         self.orders: dict[str, Order] = {}
         self.by_id: dict[str, Order] = {}
         self.totals: Counter[str] = Counter()
+        self.account = Account(self.totals)
         self.open: set[str] = set()
         """Billed predictions that nobody was told to be completed."""
         self.holds: dict[str, int] = {}
@@ -79,9 +83,11 @@ class Misbehaving:
         app.router.add_post("/__release", self.release)
         app.router.add_route("*", "/__trap", self.trap)
         app.router.add_get("/api/v3/predictions/{id}/result", self.poll)
+        self.account.routes(app)
         app.router.add_post("/api/v3/{model:.+}", self.submit)
         app.router.add_get("/images/{id}/{index}.png", self.image)
         app.router.add_get("/__image/images/{id}/{index}.png", self.redirected)
+        app.router.add_route("*", "/{path:.*}", self.nothing)
         return app
 
     # Control ------------------------------------------------------------------------------------
@@ -94,7 +100,9 @@ class Misbehaving:
     async def reset(self, _: web.Request) -> web.Response:
         """Forget everything; let go of what is held."""
         self.released.set()
-        self.orders, self.by_id, self.totals = {}, {}, Counter()
+        self.orders, self.by_id = {}, {}
+        self.totals.clear()
+        self.account.told, self.account.listed = Told(), []
         self.open, self.holds, self.released = set(), {}, asyncio.Event()
         return web.Response()
 
@@ -117,6 +125,10 @@ class Misbehaving:
         self.totals["trapped"] += 1
         return web.Response(status=500)
 
+    async def nothing(self, _: web.Request) -> web.Response:
+        """What the API does not have."""
+        return missing()
+
     async def _gate(self, phase: str) -> None:
         passed = self.totals[f"passed_{phase}"]
         if phase in self.holds and passed >= self.holds[phase]:
@@ -130,7 +142,7 @@ class Misbehaving:
     async def submit(self, request: web.Request) -> web.StreamResponse:
         """Accept a request, or do to it what it asks for."""
         self.totals["received"] += 1
-        if refusal := _refuse_key(request):
+        if refusal := refuse_key(request):
             return refusal
         body = await request.json()
         order = self.orders.setdefault(canonical(body), Order(request=body))
@@ -151,17 +163,18 @@ class Misbehaving:
         self.open.add(prediction_id)
         self.totals["most_open"] = max(self.totals["most_open"], len(self.open))
         self.by_id[prediction_id] = order
+        self.account.billed(prediction_id, model, order.request)
         return {**_data(prediction_id, order), "model": model, "status": "created"}
 
     async def poll(self, request: web.Request) -> web.StreamResponse:
         """Tell the state of a prediction: completed, unless a word or a hold says otherwise."""
         self.totals["polls"] += 1
-        if refusal := _refuse_key(request):
+        if refusal := refuse_key(request):
             return refusal
         prediction_id = request.match_info["id"]
         order = self.by_id.get(prediction_id)
         if order is None:
-            return _envelope(Misdeed(status=404, message="no such prediction"), None)
+            return missing()
         what = misdeed(order.prompt, "poll", order.polls)
         order.polls += 1
         await self._gate("poll")
@@ -188,7 +201,7 @@ class Misbehaving:
         await self._gate("image")
         deed = IMAGES[what] if what else Misdeed()
         if deed.body is None and deed.status == 200:
-            return await _send(request, deed, picture(order.request, index), "image/png")
+            return await send(request, deed, picture(order.request, index), "image/png")
         return await self._answer(request, deed, {})
 
     async def redirected(self, request: web.Request) -> web.Response:
@@ -209,8 +222,8 @@ class Misbehaving:
         if deed.body is not None or 300 <= deed.status < 400:
             return web.Response(status=deed.status, body=deed.body, headers=headers)
         if deed.then != "answer":
-            return await _send(request, deed, json.dumps(data).encode(), "application/json")
-        answer = _envelope(deed, None if deed.data is None else {**data, **deed.data})
+            return await send(request, deed, json.dumps(data).encode(), "application/json")
+        answer = envelope(deed, None if deed.data is None else {**data, **deed.data})
         answer.headers.update(headers)
         return answer
 
@@ -237,44 +250,6 @@ def _complete(data: dict[str, Any], order: Order, images: str) -> None:
     data["outputs"] = OUTPUTS[outputs](urls) if outputs else urls
     data["has_nsfw_contents"] = NSFW[nsfw](len(urls)) if nsfw else [False] * len(urls)
     data["timings"] = {"inference": 1234}
-
-
-def _refuse_key(request: web.Request) -> web.Response | None:
-    given = request.headers.get("Authorization", "")
-    if given.startswith("Bearer ") and "wrong" not in given:
-        return None
-    # Real servers have been seen to quote what they were sent.
-    return _envelope(Misdeed(status=401, message=f"not a valid key: {given}"), None)
-
-
-def _envelope(deed: Misdeed, data: dict[str, Any] | None) -> web.Response:
-    code = deed.status if deed.code is None else deed.code
-    message = "success" if code == 200 else deed.message
-    envelope = {"code": code, "message": message, "data": data}
-    return web.json_response(envelope, status=deed.status)
-
-
-async def _send(
-    request: web.Request, deed: Misdeed, body: bytes, content_type: str
-) -> web.StreamResponse:
-    """Send *body* as far as the misdeed lets it go."""
-    transport = request.transport
-    assert transport is not None
-    if deed.then == "answer":
-        return web.Response(body=body, content_type=content_type)
-    if deed.then == "stall":
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n"
-        transport.write(head.encode() + body[: len(body) // 2])
-    if deed.then in {"hang", "stall"}:
-        await asyncio.Event().wait()
-    if deed.then == "reset":
-        transport.abort()
-        return web.Response()
-    length = f"Content-Length: {len(body)}\r\n" if deed.then == "half" else ""
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{length}Connection: close\r\n\r\n"
-    transport.write(head.encode() + body[: len(body) // 2])
-    transport.close()
-    return web.Response()
 
 
 async def main() -> None:

@@ -22,7 +22,7 @@ class Counts:
         self.totals = answer
 
     def __getitem__(self, name: str) -> int:
-        """A total: received, billed, polls, downloads, keys_on_images, trapped, held_…"""
+        """A total: received, billed, polls, downloads, keys_on_images, histories, held_…"""
         return int(self.totals.get(name, 0))
 
     @property
@@ -62,6 +62,10 @@ class Service:
     def release(self) -> None:
         """Let everything pass."""
         self._call("POST", "/__release")
+
+    def account(self, **told: Any) -> None:
+        """Tell the account like this from now on; :class:`tests.support.account.Told` says how."""
+        self._call("POST", "/__account", told)
 
     def reset(self) -> None:
         """Forget everything."""

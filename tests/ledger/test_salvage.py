@@ -1,0 +1,126 @@
+"""What is left of a damaged ledger: everything that can be read, and nothing made up."""
+
+import random
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.salvage import salvage
+from batchgen.ledger.store import DamagedError, Ledger
+from tests.ledger.made import bring, image
+
+STATES = (State.SAVED, State.SUBMITTED, State.COMPLETED, State.UNCERTAIN, State.FAILED)
+PAID = frozenset({State.SAVED, State.SUBMITTED, State.COMPLETED, State.UNCERTAIN})
+
+
+async def fill(path, variants: int) -> dict[str, Entry]:
+    """A ledger with variants in many states."""
+    with Ledger(path) as ledger:
+        ledger.set_meta(job="pears", axes=["seed"])
+        entries = {}
+        for number in range(variants):
+            key, state = f"{number * 7919:08x}", STATES[number % len(STATES)]
+            images = [image(key)] if state is State.SAVED else []
+            entries[key] = await bring(ledger, key, state, images, prediction_id=f"p{number}")
+    return entries
+
+
+async def test_everything_of_a_sound_ledger_comes_back(path):
+    entries = await fill(path, 50)
+    found, meta = salvage(path)
+    assert {entry.key: replace(entry, revision=0) for entry, _ in found} == {
+        key: replace(entry, revision=0) for key, entry in entries.items()
+    }
+    assert {entry.revision for entry, _ in found} == {1}
+    assert all(images == [image(e.key)] for e, images in found if e.state is State.SAVED)
+    assert meta == {"schema_version": 1, "job": "pears", "axes": ["seed"]}
+
+
+async def test_a_submit_without_an_answer_may_have_been_paid(path):
+    with Ledger(path) as ledger:
+        await bring(ledger, "k1", State.SUBMITTING)
+    ((entry, images),) = salvage(path)[0]
+    assert (entry.state, images) == (State.UNCERTAIN, [])
+
+
+@pytest.mark.parametrize(
+    ("kept", "error_class", "state"),
+    [
+        (0, None, State.COMPLETED),
+        (1, None, State.COMPLETED),
+        (2, None, State.SAVED),
+        (1, "missing_output", State.SAVED),
+        (0, "missing_output", State.COMPLETED),
+    ],
+)
+async def test_saved_variants_that_lost_the_records_of_images_are_fetched_again(
+    path, kept, error_class, state
+):
+    images = [image(index=index) for index in range(2)]
+    with Ledger(path) as ledger:
+        await bring(ledger, "k1", State.SAVED, images, error_class=error_class)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE variants SET images_asked = 2")
+        db.execute("DELETE FROM images WHERE image_index >= ?", (kept,))
+    ((entry, found),) = salvage(path)[0]
+    assert (entry.state, found) == (state, images[:kept] if state is State.SAVED else [])
+
+
+@pytest.mark.parametrize("column", ["state", "request"])
+async def test_a_record_that_makes_no_sense_costs_only_itself(path, column):
+    entries = await fill(path, 10)
+    key = sorted(entries)[4]
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE variants SET {column} = 'nonsense' WHERE key = ?", (key,))
+    found, _ = salvage(path)
+    assert {entry.key for entry, _ in found} == entries.keys() - {key}
+
+
+@pytest.mark.parametrize("content", [b"", b"no database", bytes(8192), b"SQLite format 3\0"])
+def test_nothing_comes_from_a_file_that_is_no_ledger(path, content):
+    path.write_bytes(content)
+    assert salvage(path) == ([], {})
+
+
+async def test_a_flipped_bit_is_noticed_or_changes_no_state_of_any_variant(path):
+    entries = await fill(path, 40)
+    data, dice = path.read_bytes(), random.Random(7)
+    noticed = 0
+    for _ in range(300):
+        damaged = bytearray(data)
+        damaged[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            with closing(Ledger(path, read_only=True)) as ledger:
+                ledger.check()
+                states = {e.key: e.state for e in ledger.entries(*State)}
+        except (DamagedError, sqlite3.DatabaseError):
+            noticed += 1
+        else:
+            assert states == {key: entry.state for key, entry in entries.items()}
+    assert noticed > 30
+
+
+@pytest.mark.parametrize("damage", ["zeroed", "cut", "flipped"])
+async def test_what_can_be_read_of_a_damaged_ledger_is_true(path, damage):
+    entries = await fill(path, 200)
+    data = path.read_bytes()
+    read = 0
+    for page in range(1, len(data) // 4096):
+        at = page * 4096
+        wrong = {
+            "zeroed": data[:at] + bytes(4096) + data[at + 4096 :],
+            "cut": data[:at],
+            "flipped": data[:at] + bytes(b ^ 255 for b in data[at : at + 64]) + data[at + 64 :],
+        }[damage]
+        path.write_bytes(wrong)
+        found, _ = salvage(path)
+        for entry, _ in found:
+            known = entries[entry.key]
+            assert entry.prediction_id == known.prediction_id
+            assert (entry.state in PAID) == (known.state in PAID)
+        read += len(found)
+    assert read > len(entries)  # of most damages, most is left

@@ -1,0 +1,82 @@
+"""The command in a process that kills itself at one of its durable steps.
+
+``python -m tests.support.crashing 7 -- run job.yaml`` counts the moments straight before and after
+every commit of the ledger, every image that gets its final name, every append to the manifest or
+the evidence and every small file that is written whole, and dies by SIGKILL at the seventh. The
+product has no hook for this: what it calls is wrapped from outside. With a number beyond the last
+moment it runs as ever.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import batchgen.cli
+from batchgen.api import retry
+from batchgen.dataset import folder, images
+from batchgen.dataset.manifest import Manifest
+from batchgen.ledger.writer import Writer
+from batchgen.run import making, settle
+
+
+class Fuse:
+    """Counts moments and kills the process at one of them."""
+
+    def __init__(self, point: int) -> None:
+        """Die at the moment number *point*, from 1."""
+        self._left = point
+        self._lock = threading.Lock()
+
+    def moment(self) -> None:
+        """One of the moments has come."""
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """*function* with a moment before it and one after it."""
+
+        @wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            self.moment()
+            result = function(*args, **kwargs)
+            self.moment()
+            return result
+
+        return wrapped
+
+
+def lay(fuse: Fuse) -> None:
+    """Wrap the durable steps, wherever they are called from."""
+    places: dict[str, tuple[object, ...]] = {
+        "_commit": (Writer,),
+        "append": (Manifest,),
+        "_settle": (images,),
+        "replace": (Path,),  # the final name of an image or of a small file
+        "write_whole": (folder, making),
+        "append_line": (folder, settle),  # the evidence of a decision
+    }
+    for name, owners in places.items():
+        wrapped = fuse.around(getattr(owners[0], name))
+        for owner in owners:
+            setattr(owner, name, wrapped)
+
+
+def main() -> None:
+    """Read the point, lay the fuse, and run the command."""
+    point, dashes, *rest = sys.argv[1:]
+    assert dashes == "--"
+    retry.BACKOFF_BASE, settle.BETWEEN_READINGS = 0.001, 0.01
+    lay(Fuse(int(point)))
+    sys.argv = ["batchgen", *rest]
+    batchgen.cli.main()
+
+
+if __name__ == "__main__":
+    main()
