@@ -15,7 +15,8 @@ class Listed:
     """One prediction as the history lists it."""
 
     id: str
-    model: str
+    model: str | None
+    """None when the history does not say."""
     created_at: str | None
     """The service's own clock, RFC 3339 in UTC with milliseconds; None when it gives none."""
     inputs: Mapping[str, Any] | None
@@ -61,7 +62,7 @@ def _listed(item: object) -> Listed:
     inputs = item.get("inputs", item.get("input"))
     return Listed(
         id=item["id"],
-        model=str(item.get("model")),
+        model=item["model"] if isinstance(item.get("model"), str) else None,
         created_at=read_time(item.get("created_at")),
         inputs=inputs if isinstance(inputs, dict) and inputs else None,
     )

@@ -168,7 +168,8 @@ class ServiceClient:
             return
         # A Date header is cut to the second: less than that says nothing.
         seconds = ahead.total_seconds()
-        self.clock_offset = seconds if abs(seconds) > 1 else 0.0
+        # A clock that is days off is no clock, and its dates would not fit a datetime.
+        self.clock_offset = seconds if 1 < abs(seconds) < 86_400 else 0.0
 
 
 def check_base_url(base_url: str) -> URL:

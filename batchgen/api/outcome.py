@@ -108,12 +108,14 @@ def read_poll(
                 return prediction
             return PollProblem(kind=Poll.TRANSIENT, reason="the answer is about another prediction")
         reason = f"HTTP {status}: {answer.message}"
+        told = answer.enveloped
     except WireError as error:
-        code, reason = status, f"HTTP {status}: {error}"
+        code, reason, told = status, f"HTTP {status}: {error}", False
     kind = Poll.TRANSIENT
     if code in _ACCOUNT:
         kind = Poll.ACCOUNT
-    elif code in {404, 410}:
+    elif code in {404, 410} and told:
+        # A gateway's page says nothing about the prediction behind it.
         kind = Poll.MISSING
     return PollProblem(kind=kind, reason=reason, retry_after=wait)
 

@@ -90,7 +90,8 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
         sizes[f"{size[0]} × {size[1]}" if size else "an unknown size"] += images
         if state == "planned":
             micros += job.model.cost_micros(variant.request) or 0
-    _count_unwanted(found, root)
+    if unwanted := _unwanted(job, root):
+        found["no longer wanted"] = unwanted
     known = free or job.model.price_micros is not None
     prompts = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
     axes = "".join(f" × {name}" for name in job.axes)
@@ -106,17 +107,20 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
     )
 
 
-def _count_unwanted(found: Counter[str], root: Path) -> None:
-    """Count what the dataset has and the job does not ask for any more."""
+def _unwanted(job: "Job", root: Path) -> int:
+    """How many variants the dataset has and the job does not ask for any more."""
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.ledger.store import Ledger
 
     path = DatasetFolder(root).ledger
-    if path.exists():
-        with Ledger(path, read_only=True) as ledger:
-            unwanted = ledger.size() - (found.total() - found["new"])
-        if unwanted > 0:
-            found["no longer wanted"] = unwanted
+    if not path.exists():
+        return 0
+    with Ledger(path, read_only=True) as ledger:
+        known = 0
+        for start in range(0, len(job.variants), 500):
+            chunk = job.variants[start : start + 500]
+            known += len(ledger.known([variant.key for variant in chunk]))
+        return ledger.size() - known
 
 
 def _unit(job: "Job", *, free: bool) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Never, Protocol, Self
 
@@ -82,7 +83,8 @@ class Lines(Silence):
 
     def write(self, line: str) -> None:
         """Print *line* on stderr."""
-        click.echo(line, err=True)
+        with suppress(OSError):  # nobody reads it any more; that must not end a run
+            click.echo(line, err=True)
 
     def _line(self, tally: Tally) -> str:
         rate = (tally.images_made - self._made) / LINE_EVERY
@@ -122,7 +124,17 @@ class Bar(Silence):
 
     def write(self, line: str) -> None:
         """Print *line* above the bar."""
-        tqdm.write(line, file=sys.stderr)
+        with suppress(OSError):
+            tqdm.write(line, file=sys.stderr)
+
+
+class LogFile(logging.FileHandler):
+    """A log that may fail: it tells of a run and must not end one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, if that is possible."""
+        with suppress(OSError):
+            super().emit(record)
 
 
 class Warnings(logging.Handler):

@@ -34,33 +34,41 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
     import asyncio
     from dataclasses import asdict
 
-    settled = asyncio.run(_settle(folder, base_url, grace))
-    if as_json:
-        click.echo(json.dumps(asdict(settled)))
-    else:
-        from batchgen.cli.words import table
+    from batchgen.cli.words import forgiving_pipes
 
-        table(
-            [
-                ("adopted", f"{settled.adopted:,} were made; the next run collects them"),
-                ("released", f"{settled.absent:,} made nothing; the next run submits them"),
-                ("held", f"{settled.held:,}" + (f": {settled.why}" if settled.held else "")),
-                ("others", f"{settled.strangers:,} paid predictions that are not known here"),
-            ]
-        )
-    code = ExitCode.UNCERTAIN if settled.held else ExitCode.OK
+    settled, stopped = asyncio.run(_settle(folder, base_url, grace))
+    code = stopped or (ExitCode.UNCERTAIN if settled.held else ExitCode.OK)
     verdict = "nothing is uncertain any more; run the job again"
     if settled.held:
         verdict = f"{settled.held:,} submits are still held; batchgen run --on-uncertain resubmit"
         verdict += " sends them again and may pay twice"
-    click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    with forgiving_pipes():
+        if as_json:
+            click.echo(json.dumps(asdict(settled)))
+        else:
+            _print(settled)
+        click.echo(f"batchgen: {code.word}: {verdict}", err=True)
     return code
 
 
-async def _settle(folder: Path, base_url: str | None, grace: float) -> "Settled":
+def _print(settled: "Settled") -> None:
+    from batchgen.cli.words import table
+
+    table(
+        [
+            ("adopted", f"{settled.adopted:,} were made; the next run collects them"),
+            ("released", f"{settled.absent:,} made nothing; the next run submits them"),
+            ("held", f"{settled.held:,}" + (f": {settled.why}" if settled.held else "")),
+            ("others", f"{settled.strangers:,} paid predictions that are not known here"),
+        ]
+    )
+
+
+async def _settle(folder: Path, base_url: str | None, grace: float) -> "tuple[Settled, ExitCode]":
     from batchgen.run.reconciling import reconcile_dataset
     from batchgen.run.stop import Stop, signals
 
     stop = Stop()
     with signals(stop):
-        return await reconcile_dataset(folder, base_url=base_url, grace=grace, stop=stop)
+        settled = await reconcile_dataset(folder, base_url=base_url, grace=grace, stop=stop)
+    return settled, stop.code

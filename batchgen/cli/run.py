@@ -90,11 +90,11 @@ def _logging(folder: Path, progress: "Progress") -> "Iterator[None]":
     import logging
     import time
 
-    from batchgen.cli.progress import Warnings
+    from batchgen.cli.progress import LogFile, Warnings
     from batchgen.dataset.folder import DatasetFolder
 
     # Opened with its first record, which comes after the folder was made and claimed.
-    file = logging.FileHandler(DatasetFolder(folder).log, encoding="utf-8", delay=True)
+    file = LogFile(DatasetFolder(folder).log, encoding="utf-8", delay=True)
     form = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     form.converter = time.gmtime
     file.setFormatter(form)

@@ -26,16 +26,18 @@ def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> i
     import asyncio
     from dataclasses import asdict
 
+    from batchgen.cli.words import forgiving_pipes
     from batchgen.run.verify import verify_dataset
 
     found = asyncio.run(verify_dataset(folder, repair=repair, base_url=base_url))
-    if as_json:
-        click.echo(json.dumps({**asdict(found), "sound": found.sound}))
-    else:
-        _print(found)
     verdict = "every image is as it was saved" if found.sound else _advice(found, repair=repair)
     code = ExitCode.OK if found.sound else ExitCode.PARTIAL
-    click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    with forgiving_pipes():
+        if as_json:
+            click.echo(json.dumps({**asdict(found), "sound": found.sound}))
+        else:
+            _print(found)
+        click.echo(f"batchgen: {code.word}: {verdict}", err=True)
     return code
 
 

@@ -44,7 +44,7 @@ LEGAL: Mapping[State, frozenset[State]] = MappingProxyType(
         State.SAVED: frozenset({State.COMPLETED}),
         State.FAILED: frozenset({State.SUBMITTING}),
         State.UNCERTAIN: frozenset({State.SUBMITTED, State.PLANNED, State.SUBMITTING}),
-        State.EXPIRED: frozenset({State.SUBMITTING}),
+        State.EXPIRED: frozenset({State.SUBMITTING, State.SAVED}),
     }
 )
 
@@ -100,7 +100,9 @@ class Entry:
         """Whether the service was paid for it: None when that is unknown."""
         if self.prediction_id is not None:
             return True
-        return None if self.state in {State.UNCERTAIN, State.SUBMITTING} else False
+        unknown = self.state in {State.UNCERTAIN, State.SUBMITTING}
+        # What an earlier attempt may have cost is still counted as spent.
+        return None if unknown or self.spent_micros else False
 
 
 @dataclass(frozen=True, kw_only=True)

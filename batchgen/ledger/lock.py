@@ -28,6 +28,9 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(_held(os.read(descriptor, 1000), path)) from None
+        except OSError as error:
+            reason = f"cannot lock {path}: {error.strerror}; use a local folder"
+            raise StorageError(reason) from None
         holder = {
             "pid": os.getpid(),
             "host": socket.gethostname(),

@@ -65,8 +65,7 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
         raise IllegalMoveError(f"{entry.key}: {error}") from None
     if changed != 1:
         raise IllegalMoveError(f"{entry.key}: revision {entry.revision} does not follow the ledger")
-    if entry.state is State.COMPLETED:
-        # Its files were lost: the images that the ledger knows are to be downloaded again.
+    if images:  # those of an earlier download, whose files were lost
         db.execute("DELETE FROM images WHERE key = ?", (entry.key,))
     rows = [
         (entry.key, i.index, i.file_name, i.bytes, i.sha256, i.media_type, i.width, i.height,
@@ -74,6 +73,18 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
         for i in images
     ]  # fmt: skip
     db.executemany(_INSERT_IMAGE, rows)
+
+
+def amend(db: sqlite3.Connection, entry: Entry) -> None:
+    """Write what a rebuilt ledger could not know of an entry; its state stays."""
+    db.execute(
+        "UPDATE variants SET request = ?, images_asked = ?, error_class = ?, error = ? "
+        "WHERE key = ? AND revision = ?",
+        (
+            json.dumps(dict(entry.request), ensure_ascii=False), entry.images_asked,
+            entry.error_class, entry.error, entry.key, entry.revision,
+        ),
+    )  # fmt: skip
 
 
 def to_entry(row: Sequence[object]) -> Entry:

@@ -50,8 +50,8 @@ def _renewed(entry: Entry, images: dict[int, Image]) -> Found:
     short = entry.error_class is None and len(images) < entry.images_asked
     if state is State.SAVED and (short or not images):
         state = State.COMPLETED  # paid and made; its files are fetched again
-    elif state is State.SUBMITTING:
-        state = State.UNCERTAIN
+    elif state in {State.SUBMITTING, State.PLANNED}:
+        state = State.UNCERTAIN  # a later record, of an accepted submit, may be what was lost
     kept = list(images.values()) if state is State.SAVED else []
     return replace(entry, state=state, revision=1), kept
 

@@ -17,7 +17,16 @@ from typing import Self, TypeVar
 
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import Entry, Image, State, Totals
-from batchgen.ledger.rows import COLUMNS, SCHEMA_VERSION, SELECT, create, move, to_entry, to_image
+from batchgen.ledger.rows import (
+    COLUMNS,
+    SCHEMA_VERSION,
+    SELECT,
+    amend,
+    create,
+    move,
+    to_entry,
+    to_image,
+)
 from batchgen.ledger.writer import Writer, connect
 
 _CHUNK = 500
@@ -97,6 +106,12 @@ class Ledger:
         # Shielded: a caller that is cancelled meanwhile must not take the move back.
         await asyncio.shield(asyncio.wrap_future(future))
 
+    async def amend(self, entry: Entry) -> None:
+        """Write what a rebuilt ledger could not know: request, images asked for, what is short."""
+        assert self._writer, "the ledger was opened for reading only"
+        future = self._writer.enqueue(lambda db: amend(db, entry))
+        await asyncio.shield(asyncio.wrap_future(future))
+
     def set_meta(self, **values: object) -> None:
         """Store facts about the dataset as JSON."""
         rows = [(name, json.dumps(value)) for name, value in values.items()]
@@ -160,22 +175,30 @@ class Ledger:
         )
         return map(to_entry, self._reader.execute(sql))
 
-    def images(self) -> Iterator[tuple[Entry, Image]]:
-        """All saved images with the entries they belong to, in the order they were saved."""
+    def images(self, *states: State) -> Iterator[tuple[Entry, Image]]:
+        """All images of variants in *states* (saved ones by default), in the order they came.
+
+        A variant whose files were lost keeps its images here until new ones replace them.
+        """
+        wanted = states or (State.SAVED,)
         sql = (
             f"SELECT {SELECT}, i.seq, i.image_index, i.file_name, i.bytes, i.sha256, "
             "i.media_type, i.width, i.height, i.nsfw, i.saved_at FROM images i "
-            f"JOIN variants v ON v.key = i.key WHERE i.seq > ? ORDER BY i.seq LIMIT {_CHUNK}"
+            f"JOIN variants v ON v.key = i.key AND v.state IN ({_marks(wanted)}) "
+            f"WHERE i.seq > ? ORDER BY i.seq LIMIT {_CHUNK}"
         )
         after, width = 0, len(COLUMNS)
-        while rows := self._reader.execute(sql, (after,)).fetchall():
+        while rows := self._reader.execute(sql, (*wanted, after)).fetchall():
             for row in rows:
                 yield to_entry(row[:width]), to_image(row[width + 1 :])
             after = rows[-1][width]
 
     def files(self) -> Iterator[tuple[str, str, int]]:
         """Key, file name and size in bytes of all saved images, in the order they were saved."""
-        sql = "SELECT seq, key, file_name, bytes FROM images WHERE seq > ? ORDER BY seq LIMIT ?"
+        sql = (
+            "SELECT i.seq, i.key, i.file_name, i.bytes FROM images i JOIN variants v "
+            "ON v.key = i.key AND v.state = 'saved' WHERE i.seq > ? ORDER BY i.seq LIMIT ?"
+        )
         after = 0
         while rows := self._reader.execute(sql, (after, _CHUNK)).fetchall():
             yield from (row[1:] for row in rows)
@@ -202,7 +225,10 @@ class Ledger:
 
     def totals(self) -> Totals:
         """Sums over the whole dataset, variants that are no longer asked for included."""
-        made = "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(nsfw), 0) FROM images"
+        made = (
+            "SELECT count(*), coalesce(sum(i.bytes), 0), coalesce(sum(i.nsfw), 0) FROM images i "
+            "JOIN variants v ON v.key = i.key AND v.state = 'saved'"
+        )
         held = "state IN ('submitting', 'uncertain')"
         refund = "state = 'failed' AND prediction_id NOTNULL"
         sums = (

@@ -109,7 +109,8 @@ def exit_code(counts: Counts, stop: Stop) -> ExitCode:
     """The first class that holds, in the order of the contract."""
     holds = {stop.code, ExitCode.OK}
     if not counts.pending:
-        holds.discard(ExitCode.INCOMPLETE)  # a limit that was met with the last variant
+        # A limit that was met, or an account that ran dry, with the last variant.
+        holds -= {ExitCode.INCOMPLETE, ExitCode.ACCOUNT}
     if counts.uncertain:
         holds.add(ExitCode.UNCERTAIN)
     if counts.pending:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from batchgen.api.account import Listed
+from batchgen.job.models import find_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class Attempt:
     earliest: str
     """On the service's clock, RFC 3339 in UTC, as ``latest``."""
     latest: str
+    timed: bool = True
+    """Whether these times are known; without them only a request that is shown proves anything."""
 
 
 @dataclass(kw_only=True)
@@ -68,13 +71,28 @@ def _in_time(item: Listed, attempt: Attempt) -> bool:
 
 
 def _fits(item: Listed, attempt: Attempt) -> bool:
+    """Whether *item* may be what *attempt* made: nothing that is known of it says otherwise."""
     other = item.inputs is not None and _contradict(item.inputs, attempt.request)
-    return item.model == attempt.model and _in_time(item, attempt) and not other
+    return _may_be(item.model, attempt.model) and _in_time(item, attempt) and not other
 
 
-def _same(inputs: Mapping[str, object], request: Mapping[str, object]) -> bool:
-    """Whether shown inputs are those of *request*; a service may add its defaults to them."""
-    return all(name in inputs and inputs[name] == value for name, value in request.items())
+def _may_be(shown: str | None, model: str) -> bool:
+    # A history may name an alias or a version of what was asked for.
+    return shown is None or shown.startswith(model) or model.startswith(shown)
+
+
+def _proves(item: Listed, attempt: Attempt) -> bool:
+    """Whether *item* shows exactly the request of *attempt*; a service may add defaults."""
+    if item.inputs is None or item.model != attempt.model or not _in_time(item, attempt):
+        return False
+    defaults = dict.fromkeys(item.inputs) | find_model(attempt.model).with_defaults({})
+    expected = defaults | dict(attempt.request)
+    nothing = (None, "", -1)
+    return all(
+        item.inputs.get(name) == value or (name not in attempt.request and shown in nothing)
+        for name, value in expected.items()
+        for shown in [item.inputs.get(name)]
+    )
 
 
 def _contradict(inputs: Mapping[str, object], request: Mapping[str, object]) -> bool:
@@ -89,34 +107,34 @@ def _contradict(inputs: Mapping[str, object], request: Mapping[str, object]) -> 
 def _match_exactly(
     attempts: Sequence[Attempt], orphans: Sequence[Listed], found: Decisions
 ) -> None:
-    """Shown inputs that equal the request beat everything else; the oldest such one is ours."""
+    """A shown request that equals ours beats everything else; the oldest such one is ours."""
+    taken: set[str] = set()
     for attempt in attempts:
-        proofs = [
-            item
-            for item in orphans
-            if item.inputs is not None
-            and _fits(item, attempt)
-            and _same(item.inputs, attempt.request)
-            and all(item.id != other.id for other in found.adopted.values())
-        ]
+        proofs = [item for item in orphans if item.id not in taken and _proves(item, attempt)]
         if proofs:
-            found.adopted[attempt.key] = min(proofs, key=lambda item: item.created_at or "")
+            ours = min(proofs, key=lambda item: item.created_at or "")
+            found.adopted[attempt.key] = ours
+            taken.add(ours.id)
 
 
 def _match_alone(attempts: Sequence[Attempt], orphans: Sequence[Listed], found: Decisions) -> None:
-    """Without shown inputs, only one attempt and one prediction that fit nobody else will do."""
+    """Without a shown request, only an attempt and a prediction that fit nobody else will do."""
     for attempt in attempts:
-        candidates = [item for item in orphans if _fits(item, attempt)]
-        if not candidates:
+        fitting = {item.id: item for item in orphans if _fits(item, attempt)}
+        if not attempt.timed:
+            found.held[attempt.key] = "nobody knows when it was sent, or whether"
+            continue
+        if not fitting:
             found.absent.add(attempt.key)
             continue
-        alone = len(candidates) == 1 and not any(
-            _fits(candidates[0], other) for other in attempts if other is not attempt
-        )
-        shared = [o for o in orphans if _in_time(o, attempt) and o not in candidates]
-        if alone and not shared:
-            found.adopted[attempt.key] = candidates[0]
-        elif shared and alone:
+        only = next(iter(fitting.values()))
+        wanted_elsewhere = any(_fits(only, other) for other in attempts if other is not attempt)
+        others = [o for o in orphans if o.id not in fitting and _in_time(o, attempt)]
+        if len(fitting) > 1 or wanted_elsewhere:
+            found.held[attempt.key] = f"{len(fitting)} predictions of the history fit it"
+        elif others:
             found.held[attempt.key] = "others use the account at the same time"
+        elif only.model != attempt.model:
+            found.held[attempt.key] = "the history names the model differently"
         else:
-            found.held[attempt.key] = f"{len(candidates)} predictions of the history fit it"
+            found.adopted[attempt.key] = only

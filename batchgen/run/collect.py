@@ -60,6 +60,9 @@ async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
 async def _give_up(run: Context, entry: Entry) -> None:
     """Once the service has deleted them, images that could not be had never will be."""
     if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION:
+        if not run.stop.leaving:
+            # An image host that is down must not let everything be bought and nothing be had.
+            run.breaker.failed(entry.prompt_id, "its images could not be downloaded")
         return
     error = "the service keeps images for seven days, and these could not be had before"
     run.failed(entry, error)
@@ -72,6 +75,8 @@ async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequenc
     """All images, an empty list when one cannot be had now, None when an address is gone."""
     images = []
     for index, address in enumerate(prediction.outputs[: entry.images_asked]):
+        if not address:
+            continue  # this one was withheld; the others are paid
         try:
             stored = await _download(run, entry, index, address)
         except GoneError as error:

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 # A service may not know a prediction for a moment after it has accepted it.
 MISSING_GRACE = 60.0
+# One answer may come from a server that is just being replaced.
+MISSING_POLLS = 3
 # A prediction may be called completed a moment before its images are listed.
 EMPTY_POLLS = 4
 
@@ -32,7 +34,7 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
     age = _age(entry)
     at_least = run.service.poll_interval
     delay = next_poll(age(), at_least=at_least) if age() < at_least else 0.0
-    troubles = empty = 0
+    troubles = empty = missing = 0
     while await run.stop.pause(delay):
         answer = await run.service.client.result(str(entry.prediction_id))
         entry = replace(entry, polls=entry.polls + 1)
@@ -40,14 +42,17 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
         run.watch(run.tally)
         delay = next_poll(age(), at_least=at_least)
         if isinstance(answer, PollProblem):
-            if entry_or_none := await _problem(run, entry, answer, age()):
-                return entry_or_none, None
+            missing = missing + 1 if answer.kind is Poll.MISSING else 0
+            lost = missing >= MISSING_POLLS and age() > MISSING_GRACE
+            if answer.kind is Poll.ACCOUNT or lost:
+                return await _ended(run, entry, answer), None
+            log.info("poll of %s: %s", entry.prediction_id, answer.reason)
             troubles += 1
             run.tally.retries += 1
             delay = max(delay, backoff(troubles, answer.retry_after))
         elif answer.ended_badly:
             return await _failed(run, entry, answer), None
-        elif answer.completed and answer.outputs:
+        elif answer.completed and any(answer.outputs):
             return await _completed(run, entry, answer), answer
         elif answer.completed:
             empty += 1
@@ -102,19 +107,16 @@ async def _failed(run: Context, entry: Entry, answer: Prediction) -> Entry:
     return entry
 
 
-async def _problem(run: Context, entry: Entry, answer: PollProblem, age: float) -> Entry | None:
-    """What a poll without a prediction ends in; None when it is to be asked again."""
+async def _ended(run: Context, entry: Entry, answer: PollProblem) -> Entry:
+    """What becomes of a prediction that the service will not tell us of."""
     if answer.kind is Poll.ACCOUNT:
         why = f"the service refuses the account: {answer.reason}"
         run.stop.no_more_submits(ExitCode.ACCOUNT, why)
         return entry
-    if answer.kind is Poll.MISSING and age > MISSING_GRACE:
-        run.failed(entry, answer.reason)
-        log.warning("the service has lost prediction %s: %s", entry.prediction_id, answer.reason)
-        # "missing_file" stays: the images were here once, and were lost here.
-        error_class = entry.error_class or "lost"
-        entry = entry.move(State.EXPIRED, error_class=error_class, error=answer.reason)
-        await run.ledger.write(entry)
-        return entry
-    log.info("poll of %s: %s", entry.prediction_id, answer.reason)
-    return None
+    run.failed(entry, answer.reason)
+    log.warning("the service has lost prediction %s: %s", entry.prediction_id, answer.reason)
+    # "missing_file" stays: the images were here once, and were lost here.
+    error_class = entry.error_class or "lost"
+    entry = entry.move(State.EXPIRED, error_class=error_class, error=answer.reason)
+    await run.ledger.write(entry)
+    return entry

@@ -88,7 +88,8 @@ class _Run:
         axes = settle_plan(ledger, self.job)
         self._introduce(ledger)
         ledger.hold_unanswered()
-        await hold_lost_records(ledger, self.job.variants)
+        release = self.pace.resubmit_uncertain
+        await hold_lost_records(ledger, self.job, release=release)
         await restore_files(ledger, self.folder)
         manifest = Manifest.open(
             self.folder,
@@ -122,11 +123,17 @@ class _Run:
             service="local" if self.access.free else "wavespeed",
             model=self.job.model.id,
             file_name=self.job.file_name,
+            # The longest there was: an earlier submit may have waited that long for its answer.
+            submit_timeout=max(self.pace.submit_timeout, self._meta(ledger, "submit_timeout")),
             pace=asdict(self.pace),
             started_at=self.started_at,
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
         write_whole(self.folder.job, [resolved])
+
+    def _meta(self, ledger: Ledger, name: str) -> float:
+        value = ledger.meta().get(name)
+        return value if isinstance(value, int | float) else 0.0
 
     def _price_known(self, ledger: Ledger) -> bool:
         listed = self.access.free or self.job.model.price_micros is not None
@@ -210,7 +217,7 @@ class _Run:
             ledger=context.ledger,
             folder=self.folder,
             account=self.account,
-            submit_timeout=self.pace.submit_timeout,
+            submit_timeout=self._meta(context.ledger, "submit_timeout"),
             cost_micros=context.cost_micros,
             pause=self.stop.pause,
         )
@@ -227,8 +234,6 @@ class _Run:
             ledger.hold_unanswered()
         except StorageError as error:
             self.stop.note(ExitCode.STORAGE, str(error))
-        # A second signal leaves submits behind that were still waiting for their answers.
-        ledger.hold_unanswered()
         counts = count(ledger, len(self.job.variants))
         totals = ledger.totals()
         known = bool(ledger.meta().get("price_known"))

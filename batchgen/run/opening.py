@@ -31,7 +31,7 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
     except DamagedError as error:
         raise DamagedError(f"{error}; nothing is submitted. {advice}") from None
     # SQLite takes a file that was cut to nothing for a new one.
-    if made and not ledger.counts() and not ledger.totals().unwanted:
+    if made and "plan" not in ledger.meta():
         ledger.close()
         raise DamagedError(lost)
     return ledger
@@ -39,6 +39,8 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
 
 def _made_before(folder: DatasetFolder) -> Path | None:
     """Something that only an earlier run can have left."""
+    if folder.job.exists():
+        return folder.job
     if folder.manifest_jsonl.is_file() and folder.manifest_jsonl.stat().st_size:
         return folder.manifest_jsonl
     images = folder.root / "images"

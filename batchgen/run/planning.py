@@ -3,13 +3,16 @@
 All of it is read from the ledger and the disk; the network is not needed.
 """
 
+import hashlib
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, storage_error
+from batchgen.errors import StorageError
 from batchgen.job.load import Job
 from batchgen.job.variants import Variant, Variants
 from batchgen.ledger.entry import Entry, State
@@ -35,16 +38,39 @@ def settle_plan(ledger: Ledger, job: Job) -> tuple[str, ...]:
     return axes
 
 
-async def hold_lost_records(ledger: Ledger, variants: Variants) -> None:
-    """After a ledger was rebuilt with gaps, hold what it does not know as possibly paid."""
+async def hold_lost_records(ledger: Ledger, job: Job, *, release: bool) -> None:
+    """After a ledger was rebuilt, correct what it could not know and hold what it may have lost.
+
+    What it does not know may have been paid. The holding ends only when the user lets uncertain
+    submits be sent again (*release*): a later form of the job may ask for lost records, too.
+    """
     if not ledger.meta().get("lost_records"):
         return
-    for entry in _unknown(ledger, variants):
-        intent = entry.move(State.SUBMITTING)
-        await ledger.write(intent)
-        error = "the ledger was rebuilt, and this record may have been lost"
-        await ledger.write(intent.move(State.UNCERTAIN, error_class="lost_record", error=error))
-    ledger.set_meta(lost_records=False)
+    for start in range(0, len(job.variants), _CHUNK):
+        chunk = list(job.variants[start : start + _CHUNK])
+        known = ledger.known([variant.key for variant in chunk])
+        for variant in chunk:
+            entry = known.get(variant.key)
+            if entry is None or entry.state is State.PLANNED:
+                intent = (entry or _planned(variant, job.variants)).move(State.SUBMITTING)
+                await ledger.write(intent)
+                error = "the ledger was rebuilt, and this record may have been lost"
+                held = intent.move(State.UNCERTAIN, error_class="lost_record", error=error)
+                await ledger.write(held)
+            elif dict(entry.request) != dict(variant.request):
+                await ledger.amend(_amended(entry, variant, job))
+    if release:
+        ledger.set_meta(lost_records=False)
+
+
+def _amended(entry: Entry, variant: Variant, job: Job) -> Entry:
+    """*entry* with the request of its variant; a manifest lists neither all of it nor its count."""
+    asked = job.model.images(variant.request)
+    amended = replace(entry, request=variant.request, images_asked=asked)
+    if entry.state is State.SAVED and asked > entry.images_asked:
+        short = f"{entry.images_asked} of {asked} images came"
+        return replace(amended, error_class="missing_output", error=short)
+    return amended
 
 
 async def take_back(ledger: Ledger, keys: Iterable[str]) -> None:
@@ -58,25 +84,59 @@ async def take_back(ledger: Ledger, keys: Iterable[str]) -> None:
             )
 
 
-async def restore_files(ledger: Ledger, folder: DatasetFolder) -> int:
+async def restore_files(ledger: Ledger, folder: DatasetFolder) -> None:
     """Take back the saving of variants whose files are gone or have another size.
 
     They are downloaded again, for free, while the service still has them. A file of the wrong size
-    is moved to the quarantine, never deleted. Returns how many variants. Raises StorageError.
+    is moved to the quarantine, never deleted; files that have come back count as saved again.
+    Raises StorageError.
     """
+    await _welcome_back(ledger, folder)
     broken: dict[str, None] = {}
     for key, name, size in ledger.files():
         path = folder.root / name
-        try:
-            whole = path.stat().st_size == size
-        except FileNotFoundError:
-            whole = False
-        if not whole:
+        if _size(path) != size:
             log.warning("%s is missing or damaged; it is fetched again", name)
             quarantine(folder, path)
             broken[key] = None
     await take_back(ledger, broken)
-    return len(broken)
+
+
+async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> None:
+    """A folder that was not mounted, or was moved, may be there again with all it held."""
+    lost = ledger.images(State.COMPLETED, State.EXPIRED)
+    for _, group in groupby(lost, key=lambda pair: pair[0].key):
+        pairs = list(group)
+        entry = pairs[0][0]
+        whole = all(
+            _size(folder.root / image.file_name) == image.bytes
+            and _sha256(folder.root / image.file_name) == image.sha256
+            for _, image in pairs
+        )
+        if whole and entry.error_class == "missing_file":
+            short = len(pairs) < entry.images_asked
+            await ledger.write(
+                entry.move(
+                    State.SAVED,
+                    error_class="missing_output" if short else None,
+                    error=f"{len(pairs)} of {entry.images_asked} images came" if short else None,
+                )
+            )
+
+
+def _size(path: Path) -> int | None:
+    """The size in bytes of the file at *path*; None when there is none. Raises StorageError."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def quarantine(folder: DatasetFolder, path: Path) -> None:
@@ -110,8 +170,12 @@ class ToDo:
         for entry in self.ledger.entries(State.COMPLETED, State.SUBMITTED):
             if self._ours(entry):
                 yield entry
-        yield from self.again()
-        yield from _unknown(self.ledger, self.variants)
+        sent = set()
+        for entry in self.again():
+            sent.add(entry.key)
+            yield entry
+        # One of these that is turned away for the moment is planned, and on its way all the same.
+        yield from (e for e in _unknown(self.ledger, self.variants) if e.key not in sent)
 
     def again(self) -> Iterator[Entry]:
         """What has ended and is to be bought once more because the user said so."""

@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder
 from batchgen.dataset.manifest import columns
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.salvage import salvage
@@ -29,28 +29,56 @@ _REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
 async def rebuild_ledger(folder: DatasetFolder) -> int:
     """Make the ledger of *folder* anew; returns how many variants it knows now.
 
-    A damaged one is moved to the quarantine first. Raises StorageError.
+    It is made aside and takes its place when it is whole; a damaged one is moved to the quarantine
+    before that. Raises StorageError.
     """
+    new = folder.ledger.with_name("rebuilt.sqlite3")
+    if new.exists() and not folder.ledger.exists():
+        written = _size_of(new)  # an earlier rebuild was stopped in its last step
+    else:
+        _remove(new)
+        written = await _write_new(folder, new)
+        for suffix in ("", "-wal", "-shm"):
+            quarantine(folder, folder.ledger.with_name(folder.ledger.name + suffix))
+    try:
+        new.replace(folder.ledger)
+        sync_folder(folder.state)
+    except OSError as error:
+        raise storage_error(error, folder.ledger) from None
+    return written
+
+
+async def _write_new(folder: DatasetFolder, path: Path) -> int:
     old: list[tuple[Entry, list[Image]]] = []
     meta: dict[str, object] = {}
     if folder.ledger.exists():
         old, meta = salvage(folder.ledger)
-        for suffix in ("", "-wal", "-shm"):
-            quarantine(folder, folder.ledger.with_name(folder.ledger.name + suffix))
     written: set[str] = set()
-    with Ledger(folder.ledger) as ledger:
+    with Ledger(path) as ledger:
+        meta.pop("schema_version", None)
+        # Another plan than any: the next run tells the ledger anew what its job asks for.
+        ledger.set_meta(**{**meta, "plan": "rebuilt", "lost_records": True})
         for entry, images in [*old, *_from_manifest(folder)]:
             if entry.key not in written:
+                # Without its salt a fingerprint fits no key; asking about an id costs nothing.
+                kept = entry if "salt" in meta else replace(entry, account=None)
                 try:
-                    await ledger.write(entry, images)
+                    await ledger.write(kept, images)
                     written.add(entry.key)
                 except (sqlite3.Error, RuntimeError, OverflowError) as error:
                     # Nonsense is as good as lost: the next run holds it.
                     log.warning("the record of %s is left out: %s", entry.key, error)
-        meta.pop("plan", None)
-        meta.pop("schema_version", None)
-        ledger.set_meta(**meta, lost_records=True)
     return len(written)
+
+
+def _size_of(path: Path) -> int:
+    with Ledger(path, read_only=True) as ledger:
+        return ledger.size()
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _from_manifest(folder: DatasetFolder) -> Iterator[tuple[Entry, list[Image]]]:
@@ -72,10 +100,16 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
         for line in lines:
             try:
                 row = json.loads(line)
-                if isinstance(row, dict) and set(row) >= _KNOWN:
+                if isinstance(row, dict) and set(row) >= _KNOWN and _inside(row["file_name"]):
                     yield row
             except ValueError:
                 log.warning("a line of %s cannot be read and is left out", path.name)
+
+
+def _inside(name: object) -> bool:
+    """Whether *name* is one that batchgen gives; a manifest is only a file."""
+    parts = PurePosixPath(str(name)).parts
+    return parts[:1] == ("images",) and ".." not in parts
 
 
 def _there(folder: DatasetFolder, row: Mapping[str, object]) -> bool:

@@ -1,6 +1,5 @@
 """Settling the uncertain submits of a dataset by themselves, outside a run."""
 
-import asyncio
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
@@ -31,6 +30,8 @@ async def reconcile_dataset(
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()
         meta = ledger.meta()
+        if not isinstance(meta.get("pace"), dict):
+            raise UsageError(f"the ledger of {root} was rebuilt; run its job once, then try again")
         price = meta.get("price_micros")
         pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
         access = find_access(str(meta["service"]), base_url)
@@ -44,9 +45,9 @@ async def reconcile_dataset(
                 ledger=ledger,
                 folder=folder,
                 account=access.account(str(meta["salt"])),
-                submit_timeout=pace.submit_timeout,
+                submit_timeout=float(str(meta.get("submit_timeout", pace.submit_timeout))),
                 cost_micros=cost,
                 pause=stop.pause,
                 grace=grace,
             )
-            return await asyncio.shield(settler.settle(wait=True))
+            return await settler.settle(wait=True)

@@ -38,7 +38,7 @@ class Settled:
     strangers: int = 0
     """Predictions in the time of these submits that nothing in this dataset accounts for."""
     why: str = ""
-    """Why submits are held, when all of them are for one reason."""
+    """Why one of the held submits is held; the evidence has the reason of each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,16 +85,19 @@ class Settler:
             settled.held += len(ripe)
             settled.why = history
             return settled
-        return await self._apply(entries, ripe, history, settled)
+        # Those that cannot be settled yet may still have made what the history shows.
+        return await self._apply(entries, ripe, list(ours.values()), history, settled)
 
     def _attempt(self, entry: Entry) -> Attempt | str:
         """When the service may have created what *entry* asked for, or why nobody can know."""
         if entry.account not in (None, self.account):
             return "they were sent with another key or to another service"
         oldest = self._clock() - RETENTION
-        earliest = _time(entry.intent_at) - SKEW if entry.intent_at else oldest
         slack = timedelta(seconds=self.submit_timeout + min(60.0, self.grace))
-        latest = _time(entry.intent_at) + slack if entry.intent_at else self._clock()
+        # A record that was lost with its ledger: it may have been sent at any time, or never.
+        earliest, latest = oldest, self._clock() - timedelta(seconds=self.grace)
+        if entry.intent_at:
+            earliest, latest = _time(entry.intent_at) - SKEW, _time(entry.intent_at) + slack
         if earliest < oldest:
             return "they are older than the seven days the history covers"
         return Attempt(
@@ -103,6 +106,7 @@ class Settler:
             request=entry.request,
             earliest=format_time(earliest),
             latest=format_time(latest),
+            timed=entry.intent_at is not None,
         )
 
     def _ripe(self, attempt: Attempt) -> bool:
@@ -127,6 +131,8 @@ class Settler:
     async def _read(self, since: str) -> list[Listed] | str:
         found: dict[str, Listed] = {}
         for page in range(1, MAX_PAGES + 1):
+            if not await self.pause(0):
+                return "the run is ending"
             items = await self.client.history(page)
             if isinstance(items, str):
                 return f"the history cannot be read: {items}"
@@ -137,13 +143,18 @@ class Settler:
         return "the history is too long to be read"
 
     async def _apply(
-        self, entries: dict[str, Entry], ripe: list[Attempt], history: list[Listed], done: Settled
+        self,
+        entries: dict[str, Entry],
+        ripe: list[Attempt],
+        attempts: list[Attempt],
+        history: list[Listed],
+        done: Settled,
     ) -> Settled:
         known: set[str] = set()
         ids = [item.id for item in history]
         for start in range(0, len(ids), 500):
             known |= self.ledger.known_predictions(ids[start : start + 500])
-        found = decide(ripe, history, known)
+        found = decide(attempts, history, known)
         for attempt in ripe:
             entry = entries[attempt.key]
             # First, so that no decision can be without its evidence.
@@ -152,10 +163,12 @@ class Settler:
                 await self._adopt(entry, found.adopted[attempt.key])
             elif attempt.key in found.absent:
                 await self._absent(entry)
-        done.adopted, done.absent = len(found.adopted), len(found.absent)
-        done.held += len(found.held)
+        keys = {attempt.key for attempt in ripe}
+        held = found.held.keys() & keys
+        done.adopted, done.absent = len(found.adopted.keys() & keys), len(found.absent & keys)
+        done.held += len(held)
         done.strangers = len(found.strangers)
-        done.why = next(iter(found.held.values()), done.why)
+        done.why = next((found.held[key] for key in sorted(held)), done.why)
         return done
 
     async def _adopt(self, entry: Entry, item: Listed) -> None:
@@ -164,12 +177,15 @@ class Settler:
                 State.SUBMITTED,
                 prediction_id=item.id,
                 created_at=item.created_at,
-                submitted_at=item.created_at or entry.intent_at or now(),
+                submitted_at=self._our_time(item.created_at or entry.intent_at),
                 account=self.account,
                 error_class=None,
                 error=None,
             )
         )
+
+    def _our_time(self, theirs: str | None) -> str:
+        return format_time(_time(theirs) - timedelta(seconds=self.client.clock_offset))
 
     async def _absent(self, entry: Entry) -> None:
         spent = entry.spent_micros

@@ -35,13 +35,17 @@ class Stop:
         """Nothing has been said yet."""
         self.code = ExitCode.OK
         self.why = ""
-        self.submitting = True
-        """Whether new submits may be sent."""
         self.last_words: list[str] = []
         """What could not be written down and has to be said: ids of paid predictions."""
         self.hurry = asyncio.Event()
         """Set by a second signal: leave without waiting for anything."""
+        self._closed = asyncio.Event()
         self._leave = asyncio.Event()
+
+    @property
+    def submitting(self) -> bool:
+        """Whether new submits may be sent."""
+        return not self._closed.is_set()
 
     @property
     def leaving(self) -> bool:
@@ -55,7 +59,7 @@ class Stop:
 
     def no_more_submits(self, code: ExitCode, why: str) -> None:
         """End the submits, go on collecting what is paid."""
-        self.submitting = False
+        self._closed.set()
         self.note(code, why)
 
     def leave(self, code: ExitCode, why: str) -> None:
@@ -65,17 +69,25 @@ class Stop:
 
     async def pause(self, seconds: float) -> bool:
         """Sleep; False, and at once, when it is time to leave."""
-        if self.leaving:
-            return False  # with no time to wait, the next line would not look
-        try:
-            await asyncio.wait_for(self._leave.wait(), max(seconds, 0))
-        except TimeoutError:
-            return True
-        return False
+        return await _pause(self._leave, seconds)
+
+    async def pause_submit(self, seconds: float) -> bool:
+        """Sleep before a submit; False, and at once, when no more of them may be sent."""
+        return await _pause(self._closed, seconds)
 
     async def until_left(self) -> None:
         """Return when it is time to leave."""
         await self._leave.wait()
+
+
+async def _pause(event: asyncio.Event, seconds: float) -> bool:
+    if event.is_set():
+        return False  # with no time to wait, the next line would not look
+    try:
+        await asyncio.wait_for(event.wait(), max(seconds, 0))
+    except TimeoutError:
+        return True
+    return False
 
 
 @contextmanager

@@ -41,7 +41,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
     """
     cost = run.cost_micros(entry)
     for tries in range(1, SUBMIT_TRIES + 1):
-        if not await run.stop.pause(run.rate.wait_for(entry.images_asked)):
+        if not await run.stop.pause_submit(run.rate.wait_for(entry.images_asked)):
             return entry
         # Asked only after the wait: another variant may have met the end meanwhile.
         if not run.stop.submitting or not _reserve(run, cost):
@@ -56,7 +56,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
         level = logging.WARNING if tries == WORRYING else logging.INFO
         log.log(level, "submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
         wait = backoff(tries, refusal.retry_after)
-        if tries < SUBMIT_TRIES and not await run.stop.pause(wait):
+        if tries < SUBMIT_TRIES and not await run.stop.pause_submit(wait):
             return entry
     run.stop.no_more_submits(
         ExitCode.INCOMPLETE, f"the service cannot be reached or is too busy: {entry.error}"
@@ -71,7 +71,8 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
         intent: Fields = {
             **_FRESH,
             "attempts": entry.attempts + 1,
-            "spent_micros": None if cost is None else (unspent or 0) + cost,
+            # What an earlier attempt may have cost stays, also when the price is unknown now.
+            "spent_micros": unspent if cost is None else (unspent or 0) + cost,
             "account": run.account,
             "intent_at": _service_time(run),
         }

@@ -103,11 +103,17 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
         elif not _whole(path, image):
             found.damaged.append(image.file_name)
     found.left = [*found.missing, *found.damaged, *_waiting(ledger)]
+    found.costly = _gone(ledger)
     files = (p for p in (folder.root / "images").rglob("*") if not p.is_dir())
     there = (p.relative_to(folder.root).as_posix() for p in files)
     found.foreign = sorted(name for name in there if name not in known)
     found.manifest_exact = is_exact(folder, _columns(ledger), lambda: _rows(ledger))
     return found
+
+
+def _gone(ledger: Ledger) -> list[str]:
+    expired = ledger.entries(State.EXPIRED, wanted_only=True)
+    return [entry.key for entry in expired if entry.error_class == "missing_file"]
 
 
 def _waiting(ledger: Ledger) -> list[str]:
@@ -140,6 +146,9 @@ async def _repair(
     folder: DatasetFolder, ledger: Ledger, found: Findings, base_url: str | None, stop: Stop
 ) -> None:
     lost = {*found.missing, *found.damaged}
+    if lost and "pace" in ledger.meta():
+        # A key that is missing has to be said before anything is moved.
+        find_access(str(ledger.meta()["service"]), base_url)
     for name in lost:
         quarantine(folder, folder.root / name)
     keys = {key for key, name, _ in ledger.files() if name in lost}
@@ -157,7 +166,7 @@ async def _repair(
     there = {name for _, name, _ in ledger.files()}
     found.fetched = ledger.totals().images - before
     found.left = [*sorted(lost - there), *_waiting(ledger)]
-    found.costly = [e.key for e in ledger.entries(State.EXPIRED) if e.key in keys]
+    found.costly = _gone(ledger)
     if stop.code is ExitCode.STORAGE:
         raise StorageError(stop.why)
 
@@ -170,7 +179,7 @@ async def _fetch(
     pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
     access = find_access(str(meta["service"]), base_url)
     account = access.account(str(meta["salt"]))
-    stop.submitting = False
+    stop.no_more_submits(ExitCode.OK, "")
     async with open_service(access, pace, folder) as service:
         context = Context(
             model=str(meta["model"]),
