@@ -18,7 +18,7 @@ from batchgen.cli.schema import schema
 from batchgen.cli.serve import serve
 from batchgen.cli.status import status
 from batchgen.cli.verify import verify
-from batchgen.cli.words import silence_stdout
+from batchgen.cli.words import silence_broken
 from batchgen.errors import BatchgenError, ExitCode, JobError
 
 
@@ -37,13 +37,14 @@ for command in (run, plan, status, verify, reconcile, serve, init, models, schem
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code of the contract."""
-    sys.exit(_run(arguments))
+    code = _run(arguments)
+    silence_broken()
+    sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> int:
     try:
         result = commands.main(arguments, prog_name="batchgen", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
@@ -54,7 +55,6 @@ def _run(arguments: list[str] | None) -> int:
         return error.exit_code
     except (BrokenPipeError, SystemExit):
         # Whoever read our output has seen enough; click leaves by itself then.
-        silence_stdout()
         return ExitCode.OK
     except Exception:  # noqa: BLE001  # the last place that can give it an exit code
         traceback.print_exc()

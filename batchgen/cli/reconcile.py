@@ -47,6 +47,7 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
             click.echo(json.dumps(asdict(settled)))
         else:
             _print(settled)
+    with forgiving_pipes():
         click.echo(f"batchgen: {code.word}: {verdict}", err=True)
     return code
 

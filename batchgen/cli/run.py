@@ -62,6 +62,7 @@ def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
             click.echo(json.dumps(outcome.summary()))
         elif not quiet:
             _print(outcome)
+    with forgiving_pipes():
         if not quiet or outcome.exit_code:
             click.echo(f"batchgen: {outcome.sentence()}", err=True)
     return outcome.exit_code

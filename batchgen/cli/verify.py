@@ -37,6 +37,7 @@ def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> i
             click.echo(json.dumps({**asdict(found), "sound": found.sound}))
         else:
             _print(found)
+    with forgiving_pipes():
         click.echo(f"batchgen: {code.word}: {verdict}", err=True)
     return code
 

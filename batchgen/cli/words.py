@@ -69,14 +69,17 @@ def forgiving_pipes() -> Iterator[None]:
     """Let a reader that has gone away cost its lines but not the exit code."""
     try:
         yield
-        sys.stdout.flush()
     except BrokenPipeError:
-        silence_stdout()
+        silence_broken()
 
 
-def silence_stdout() -> None:
-    """Send what is left to nowhere; Python would complain at exit otherwise."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def silence_broken() -> None:
+    """Send what nobody reads to nowhere; Python would make it the exit code otherwise."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def table(rows: Iterable[tuple[str, str]]) -> None:

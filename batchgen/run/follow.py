@@ -60,7 +60,8 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
                 return await _failed(run, entry, answer), None
         else:
             entry = _waiting(entry, answer, age())
-        if age() > run.pace.prediction_timeout:
+        verdict_near = 0 < missing < MISSING_POLLS
+        if age() > run.pace.prediction_timeout and not verdict_near:
             log.warning("prediction %s has not ended after %.0f s", entry.prediction_id, age())
             break
     return entry, None

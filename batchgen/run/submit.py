@@ -47,6 +47,8 @@ async def submit(run: Context, entry: Entry) -> Entry:
         if not run.stop.submitting or not _reserve(run, cost):
             return entry
         entry, refusal = await _post(run, entry, cost)
+        if run.spend.submits_left == 0:
+            _say_limit(run)  # now, and not after the others have waited for their moments
         if refusal is None or entry.state is not State.PLANNED:
             return entry
         if refusal.fate in {Fate.ACCOUNT, Fate.MISDIRECTED}:
@@ -131,11 +133,17 @@ def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) 
 def _reserve(run: Context, cost: int | None) -> bool:
     if run.spend.reserve(cost):
         return True
-    why = f"the next submit would exceed the budget of ${(run.spend.budget_micros or 0) / 1e6:g}"
     if run.spend.submits_left == 0:
-        why = f"this run was limited to {run.pace.limit:,} submits"
+        _say_limit(run)
+        return False
+    why = f"the next submit would exceed the budget of ${(run.spend.budget_micros or 0) / 1e6:g}"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
     return False
+
+
+def _say_limit(run: Context) -> None:
+    why = f"this run was limited to {run.pace.limit:,} submits"
+    run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
 
 
 def _service_time(run: Context) -> str:

@@ -16,7 +16,7 @@ completed > saved failed expired
 saved > completed
 failed > submitting
 uncertain > submitted planned submitting
-expired > submitting
+expired > submitting saved
 """
 LEGAL_MOVES = {
     (State(line.split(" > ")[0]), State(target))

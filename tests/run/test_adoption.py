@@ -1,5 +1,7 @@
 """What the service's history proves about submits that were never answered."""
 
+from dataclasses import replace
+
 import pytest
 
 from batchgen.api.account import Listed
@@ -15,7 +17,11 @@ def attempt(key: str = "a", *, seconds: tuple[int, int] = (10, 20), **request: o
 
 
 def listed(
-    name: str, second: int = 15, *, model: str = MODEL, inputs: dict[str, object] | None = None
+    name: str,
+    second: int = 15,
+    *,
+    model: str | None = MODEL,
+    inputs: dict[str, object] | None = None,
 ) -> Listed:
     created = f"2026-01-01T00:00:{second:02}.000Z"
     return Listed(id=name, model=model, created_at=created, inputs=inputs)
@@ -98,3 +104,43 @@ def test_an_orphan_without_a_time_keeps_an_attempt_from_being_called_absent():
     unknown = Listed(id="x", model="other/model", created_at=None, inputs=None)
     found = decide([attempt()], [listed("z"), unknown], ())
     assert "a" in found.held
+
+
+@pytest.mark.parametrize("model", [None, MODEL + ":v2", "wavespeed-ai/imagen"])
+def test_a_model_that_is_not_told_or_spelled_otherwise_neither_adopts_nor_releases(model):
+    found = decide([attempt()], [listed("x", model=model)], ())
+    assert found.held == {"a": "the history names the model differently"}
+
+
+def test_a_request_with_more_in_it_is_no_proof():
+    ours, theirs = attempt("a", seed=1), attempt("a", seed=1, negative_prompt="people")
+    theirs = replace(theirs, key="b")
+    shown = listed("x", inputs={"prompt": "a", "seed": 1, "negative_prompt": "people"})
+    found = decide([ours, theirs], [shown], ())
+    assert {key: item.id for key, item in found.adopted.items()} == {"b": "x"}
+    assert "a" not in found.adopted
+
+
+def test_defaults_that_a_service_adds_do_not_spoil_a_proof():
+    added = {"aspect_ratio": "1:1", "num_images": 1, "negative_prompt": ""}
+    shown = listed("x", inputs={"prompt": "a", "seed": 1, **added})
+    assert decide([attempt("a", seed=1)], [shown], ()).adopted["a"].id == "x"
+
+
+def test_an_attempt_of_which_no_time_is_known_needs_a_proof():
+    lost = replace(attempt(seed=1), timed=False)
+    assert "a" in decide([lost], [], ()).held
+    assert "a" in decide([lost], [listed("x")], ()).held
+    shown = listed("x", inputs={"prompt": "a", "seed": 1})
+    assert decide([lost], [shown], ()).adopted["a"].id == "x"
+
+
+def test_an_attempt_that_may_have_made_it_keeps_another_from_adopting_it():
+    rival = replace(attempt("b"), timed=False)
+    assert set(decide([attempt("a"), rival], [listed("x")], ()).held) == {"a", "b"}
+
+
+def test_a_thousand_attempts_and_orphans_are_decided_in_no_time_at_all():
+    attempts = [attempt(f"a{n}") for n in range(300)]
+    history = [listed(f"x{n}") for n in range(1000)]
+    assert len(decide(attempts, history, ()).held) == 300

@@ -39,7 +39,8 @@ def test_an_address_that_is_no_image_address_is_never_opened(bench: Bench):
     bench.job([f"a pear [outputs={word}]" for word in words])
     assert bench.run().returncode == 4
     assert bench.service.counts()["downloads"] == 0
-    assert bench.states() == {"completed": 4}
+    # What is no address at all is no image; the others may be the service's passing trouble.
+    assert bench.states() == {"completed": 3, "failed": 1}
     assert bench.image_files() == []
 
 

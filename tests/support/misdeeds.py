@@ -112,6 +112,7 @@ OUTPUTS: Mapping[str, Callable[[list[str]], object]] = {
     "none": lambda urls: [],
     "null": lambda urls: None,
     "fewer": lambda urls: urls[:-1],
+    "gap": lambda urls: [None if index == 1 else url for index, url in enumerate(urls)],
     "more": lambda urls: [*urls, urls[0], urls[0]],
     "objects": lambda urls: [{"url": url} for url in urls],
     "text": lambda urls: urls[0],
