@@ -5,8 +5,6 @@
     BatchgenError          1  a bug, unless a class below says otherwise
     ├── UsageError         2  an option, a path or the environment is wrong; nothing was sent
     │   └── JobError       2  the job file is wrong; carries every problem with its place
-    ├── ServiceError       4  the service cannot be reached or is not the expected one
-    ├── AccountError       6  key, permission or balance refused
     ├── StorageError       7  disk full, read-only, a failed write or fsync, a damaged ledger
     └── LockedError        8  another run owns the dataset
 
@@ -50,18 +48,6 @@ class UsageError(BatchgenError):
     """An option, a path or an environment variable cannot be used as given."""
 
     exit_code = ExitCode.USAGE
-
-
-class ServiceError(BatchgenError):
-    """The service cannot be reached, or what answers is not the v3 API."""
-
-    exit_code = ExitCode.INCOMPLETE
-
-
-class AccountError(BatchgenError):
-    """The service refuses the account: key, permission or balance."""
-
-    exit_code = ExitCode.ACCOUNT
 
 
 class StorageError(BatchgenError):

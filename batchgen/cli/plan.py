@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 
 # What people call the states of the ledger.
-_WORDS = {"planned": "new", "submitting": "in flight", "submitted": "in flight"} | {
-    "completed": "to be downloaded"
+_WORDS = {
+    "planned": "new",
+    "submitting": "in flight",
+    "submitted": "in flight",
+    "completed": "to be downloaded",
 }
 
 
@@ -39,19 +42,20 @@ def plan(job_file: Path, out: Path | None, service: str | None, as_json: bool) -
     states = _states(job, out or job.folder)
     if as_json:
         for variant, state in states:
-            click.echo(json.dumps(_line(job, variant, state, free=free), ensure_ascii=False))
+            line = _line(job, variant, state or "planned", free=free)
+            click.echo(json.dumps(line, ensure_ascii=False))
     else:
         _print(job, states, out or job.folder, free=free)
 
 
-def _states(job: "Job", root: Path) -> "Iterator[tuple[Variant, str]]":
-    """Every variant with its state in the dataset, looked up a few hundred at a time."""
+def _states(job: "Job", root: Path) -> "Iterator[tuple[Variant, str | None]]":
+    """Every variant with its state in the dataset, None without one; looked up in hundreds."""
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.ledger.store import Ledger
 
     path = DatasetFolder(root).ledger
     if not path.exists():
-        yield from ((variant, "planned") for variant in job.variants)
+        yield from ((variant, None) for variant in job.variants)
         return
     with Ledger(path, read_only=True) as ledger:
         for start in range(0, len(job.variants), 500):
@@ -59,7 +63,7 @@ def _states(job: "Job", root: Path) -> "Iterator[tuple[Variant, str]]":
             known = ledger.known([variant.key for variant in chunk])
             for variant in chunk:
                 entry = known.get(variant.key)
-                yield variant, str(entry.state) if entry else "planned"
+                yield variant, str(entry.state) if entry else None
 
 
 def _line(job: "Job", variant: "Variant", state: str, *, free: bool) -> dict[str, object]:
@@ -78,21 +82,24 @@ def _line(job: "Job", variant: "Variant", state: str, *, free: bool) -> dict[str
     }
 
 
-def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, free: bool) -> None:
+def _print(
+    job: "Job", states: "Iterator[tuple[Variant, str | None]]", root: Path, *, free: bool
+) -> None:
     from batchgen.cli.words import money, table
 
     found: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    micros = 0
+    micros = known = 0
     for variant, state in states:
-        found[_WORDS.get(state, state)] += 1
+        known += state is not None
+        found[_WORDS.get(state or "planned", str(state))] += 1
         size, images = job.model.size(variant.request), job.model.images(variant.request)
         sizes[f"{size[0]} × {size[1]}" if size else "an unknown size"] += images
-        if state == "planned":
+        if state in {None, "planned"}:
             micros += job.model.cost_micros(variant.request) or 0
-    if unwanted := _unwanted(job, root):
+    if unwanted := _entries(root) - known:
         found["no longer wanted"] = unwanted
-    known = free or job.model.price_micros is not None
+    priced = free or job.model.price_micros is not None
     prompts = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
     axes = "".join(f" × {name}" for name in job.axes)
     table(
@@ -101,14 +108,14 @@ def _print(job: "Job", states: "Iterator[tuple[Variant, str]]", root: Path, *, f
             ("model", f"{job.model.id} on {'the local service' if free else 'WaveSpeedAI'}"),
             ("variants", f"{len(job.variants):,} ({prompts}{axes})"),
             ("images", ", ".join(f"{n:,} of {size}" for size, n in sizes.items())),
-            ("price", money(micros / 1e6 if known else None, free=free) + _unit(job, free=free)),
+            ("price", money(micros / 1e6 if priced else None, free=free) + _unit(job, free=free)),
             ("dataset", f"{root}: " + ", ".join(f"{n:,} {name}" for name, n in found.items())),
         ]
     )
 
 
-def _unwanted(job: "Job", root: Path) -> int:
-    """How many variants the dataset has and the job does not ask for any more."""
+def _entries(root: Path) -> int:
+    """How many variants the dataset knows, asked for or not."""
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.ledger.store import Ledger
 
@@ -116,11 +123,7 @@ def _unwanted(job: "Job", root: Path) -> int:
     if not path.exists():
         return 0
     with Ledger(path, read_only=True) as ledger:
-        known = 0
-        for start in range(0, len(job.variants), 500):
-            chunk = job.variants[start : start + 500]
-            known += len(ledger.known([variant.key for variant in chunk]))
-        return ledger.size() - known
+        return ledger.size()
 
 
 def _unit(job: "Job", *, free: bool) -> str:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from batchgen.errors import StorageError, UsageError
@@ -153,6 +154,18 @@ def append_line(path: Path, row: Mapping[str, object]) -> None:
             file.write(json_line(row))
     except OSError as error:
         raise storage_error(error, path) from None
+
+
+def quarantine(folder: DatasetFolder, path: Path) -> None:
+    """Move the file at *path* out of the way, if there is one. Raises StorageError."""
+    if not path.exists():
+        return
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
+    try:
+        folder.quarantine.mkdir(mode=0o700, exist_ok=True)
+        path.rename(folder.quarantine / f"{stamp}_{path.name}")
+    except OSError as error:
+        raise storage_error(error, folder.quarantine) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -65,7 +65,9 @@ async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
 
 def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> StoredImage:
     """Look at a finished download, make it durable and link it to its final name."""
-    sha256, size, picture = _examine(path)
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+    sha256, size, picture = examine(path)
     final = _free_name(folder.root, names, picture.ending, sha256)
     final.parent.mkdir(parents=True, exist_ok=True)
     path.replace(final)
@@ -74,9 +76,9 @@ def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> 
     return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)
 
 
-def _examine(path: Path) -> tuple[str, int, Picture]:
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
+def examine(path: Path) -> tuple[str, int, Picture]:
+    """SHA-256, size in bytes and picture of the file at *path*. Raises PictureError, OSError."""
+    with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size == 0:
             raise PictureError("expected an image, got nothing")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from batchgen.job.models import DEFAULT_MODEL
+from batchgen.job.names import DEFAULT_PATTERN
 
 
 class Section(BaseModel):
@@ -100,7 +101,7 @@ class Output(Section):
         description="The dataset folder, relative to the job file; default out/<name>.",
     )
     file_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        default="{prompt_id}/{seed}_{aspect_ratio}_{key}_{index}",
+        default=DEFAULT_PATTERN,
         description="Pattern of an image's name below images/, without its ending.",
     )
 

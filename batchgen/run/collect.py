@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
 from batchgen.api.download import DownloadError, GoneError
 from batchgen.api.retry import DOWNLOAD_TRIES, backoff
@@ -12,13 +11,10 @@ from batchgen.dataset.picture import PictureError
 from batchgen.job.models import find_model
 from batchgen.job.names import KEY_DIGITS, image_name
 from batchgen.ledger.entry import Entry, Image, State
-from batchgen.run.context import Context, now, seconds_since
+from batchgen.run.context import RETENTION, Context, now, seconds_since
 from batchgen.run.rows import manifest_row
 
 log = logging.getLogger(__name__)
-
-# Outputs are deleted after seven days (docs/what-are-predictions).
-RETENTION = timedelta(days=7).total_seconds()
 
 
 async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
@@ -59,7 +55,7 @@ async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
 
 async def _give_up(run: Context, entry: Entry) -> None:
     """Once the service has deleted them, images that could not be had never will be."""
-    if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION:
+    if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION.total_seconds():
         if not run.stop.leaving:
             # An image host that is down must not let everything be bought and nothing be had.
             run.breaker.failed(entry.prompt_id, "its images could not be downloaded")

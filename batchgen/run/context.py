@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
@@ -21,6 +21,8 @@ from batchgen.run.tally import Tally, Watch
 # when the process is killed.
 POSTS_IN_FLIGHT = 16
 DOWNLOADS = 16
+# The service deletes predictions and their outputs after seven days (docs/what-are-predictions).
+RETENTION = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context, now
 from batchgen.run.opening import open_ledger
 from batchgen.run.options import RunOptions
-from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
+from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
 from batchgen.run.rate import Rate
 from batchgen.run.rows import failure_row, manifest_row
 from batchgen.run.service import Access, Service, find_access, open_service
@@ -113,31 +113,25 @@ class _Run:
 
     def _introduce(self, ledger: Ledger) -> None:
         """Leave in the dataset what other commands need to know about this run."""
-        salt = str(ledger.meta().get("salt") or secrets.token_hex(8))
+        meta = ledger.meta()
+        salt = str(meta.get("salt") or secrets.token_hex(8))
         self.account = self.access.account(salt)
+        listed = money.listed_price(self.job, self.access)
         ledger.set_meta(
             salt=salt,
             job=self.job.name,
             images_planned=self.job.image_count(),
-            price_known=self._price_known(ledger),
+            price_micros=meta.get("price_micros") if listed is None else listed,
             service="local" if self.access.free else "wavespeed",
             model=self.job.model.id,
             file_name=self.job.file_name,
             # The longest there was: an earlier submit may have waited that long for its answer.
-            submit_timeout=max(self.pace.submit_timeout, self._meta(ledger, "submit_timeout")),
+            submit_timeout=longest_wait(meta, self.pace.submit_timeout),
             pace=asdict(self.pace),
             started_at=self.started_at,
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
         write_whole(self.folder.job, [resolved])
-
-    def _meta(self, ledger: Ledger, name: str) -> float:
-        value = ledger.meta().get(name)
-        return value if isinstance(value, int | float) else 0.0
-
-    def _price_known(self, ledger: Ledger) -> bool:
-        listed = self.access.free or self.job.model.price_micros is not None
-        return listed or bool(ledger.meta().get("price_known"))  # by an earlier quote
 
     def _to_do(self, ledger: Ledger) -> ToDo:
         return ToDo(
@@ -160,7 +154,8 @@ class _Run:
         self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
     ) -> None:
         price = await money.find_price(self.job, self.access, service)
-        ledger.set_meta(price_known=price is not None, price_micros=price)
+        if price is not None:
+            ledger.set_meta(price_micros=price)
         money.check_budget(price, self.pace.budget_micros, self.job)
         context = self._context(ledger, manifest, tally, service, price)
         await self._settle(context)
@@ -217,7 +212,7 @@ class _Run:
             ledger=context.ledger,
             folder=self.folder,
             account=self.account,
-            submit_timeout=self._meta(context.ledger, "submit_timeout"),
+            submit_timeout=longest_wait(context.ledger.meta(), self.pace.submit_timeout),
             cost_micros=context.cost_micros,
             pause=self.stop.pause,
         )
@@ -236,7 +231,7 @@ class _Run:
             self.stop.note(ExitCode.STORAGE, str(error))
         counts = count(ledger, len(self.job.variants))
         totals = ledger.totals()
-        known = bool(ledger.meta().get("price_known"))
+        known = ledger.meta().get("price_micros") is not None
         outcome = Outcome(
             job=self.job.name,
             dataset=self.folder.root,

@@ -12,15 +12,19 @@ from batchgen.run.stop import Stop
 log = logging.getLogger(__name__)
 
 
+def listed_price(job: Job, access: Access) -> int | None:
+    """The price of one image by the built-in table, in millionths of a US dollar."""
+    return 0 if access.free else job.model.price_micros
+
+
 async def find_price(job: Job, access: Access, service: Service) -> int | None:
     """The price of one image in millionths of a US dollar; None when nobody knows it.
 
     From the built-in table, else from the service's quote for the first variant.
     """
-    if access.free:
-        return 0
-    if job.model.price_micros is not None:
-        return job.model.price_micros
+    listed = listed_price(job, access)
+    if listed is not None:
+        return listed
     request = job.variants[0].request
     quoted = await service.client.price(job.model.id, request)
     if quoted is None:

@@ -1,9 +1,11 @@
 """Opening the ledger of a dataset, and never starting from zero over paid work."""
 
+from dataclasses import fields
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.errors import StorageError
+from batchgen.errors import StorageError, UsageError
+from batchgen.job.load import Pace
 from batchgen.ledger.store import DamagedError, Ledger
 
 
@@ -35,6 +37,15 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
         ledger.close()
         raise DamagedError(lost)
     return ledger
+
+
+def remembered_pace(folder: DatasetFolder, ledger: Ledger) -> Pace:
+    """The pace of the last run. Raises UsageError when the ledger does not know it."""
+    pace = ledger.meta().get("pace")
+    names = {f.name for f in fields(Pace)}
+    if not isinstance(pace, dict) or set(pace) != names:
+        raise UsageError(f"the ledger of {folder.root} knows no last run; run its job once first")
+    return Pace(**pace)
 
 
 def _made_before(folder: DatasetFolder) -> Path | None:

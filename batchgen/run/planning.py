@@ -3,19 +3,19 @@
 All of it is read from the ledger and the disk; the network is not needed.
 """
 
-import hashlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder, storage_error
+from batchgen.dataset.folder import DatasetFolder, quarantine
+from batchgen.dataset.images import examine
+from batchgen.dataset.picture import PictureError
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
 from batchgen.job.variants import Variant, Variants
-from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.options import RunOptions
 
@@ -108,12 +108,8 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> None:
     for _, group in groupby(lost, key=lambda pair: pair[0].key):
         pairs = list(group)
         entry = pairs[0][0]
-        whole = all(
-            _size(folder.root / image.file_name) == image.bytes
-            and _sha256(folder.root / image.file_name) == image.sha256
-            for _, image in pairs
-        )
-        if whole and entry.error_class == "missing_file":
+        back = entry.error_class == "missing_file"
+        if back and all(is_whole(folder.root / image.file_name, image) for _, image in pairs):
             short = len(pairs) < entry.images_asked
             await ledger.write(
                 entry.move(
@@ -124,6 +120,26 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> None:
             )
 
 
+def is_whole(path: Path, image: Image) -> bool:
+    """Whether the file at *path* is the very *image* that was saved. Raises StorageError."""
+    if _size(path) != image.bytes:
+        return False
+    try:
+        sha256, _, picture = examine(path)
+    except PictureError:
+        return False
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    found = (sha256, picture.width, picture.height, picture.media_type)
+    return found == (image.sha256, image.width, image.height, image.media_type)
+
+
+def longest_wait(meta: Mapping[str, object], seconds: float) -> float:
+    """The longest time that a submit of this dataset may have waited for its answer."""
+    earlier = meta.get("submit_timeout")
+    return max(seconds, earlier) if isinstance(earlier, int | float) else seconds
+
+
 def _size(path: Path) -> int | None:
     """The size in bytes of the file at *path*; None when there is none. Raises StorageError."""
     try:
@@ -132,23 +148,6 @@ def _size(path: Path) -> int | None:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def quarantine(folder: DatasetFolder, path: Path) -> None:
-    """Move the file at *path* out of the way, if there is one. Raises StorageError."""
-    if not path.exists():
-        return
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
-    try:
-        folder.quarantine.mkdir(mode=0o700, exist_ok=True)
-        path.rename(folder.quarantine / f"{stamp}_{path.name}")
-    except OSError as error:
-        raise storage_error(error, folder.quarantine) from None
 
 
 @dataclass(frozen=True, kw_only=True)

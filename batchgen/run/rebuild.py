@@ -13,12 +13,11 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
-from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder
+from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.manifest import columns
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.salvage import salvage
 from batchgen.ledger.store import Ledger
-from batchgen.run.planning import quarantine
 
 log = logging.getLogger(__name__)
 

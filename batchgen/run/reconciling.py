@@ -4,10 +4,10 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
-from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
-from batchgen.run.opening import open_ledger
+from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.planning import longest_wait
 from batchgen.run.service import find_access, open_service
 from batchgen.run.settle import GRACE, Settled, Settler
 from batchgen.run.stop import Stop
@@ -30,10 +30,8 @@ async def reconcile_dataset(
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()
         meta = ledger.meta()
-        if not isinstance(meta.get("pace"), dict):
-            raise UsageError(f"the ledger of {root} was rebuilt; run its job once, then try again")
         price = meta.get("price_micros")
-        pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
+        pace = remembered_pace(folder, ledger)
         access = find_access(str(meta["service"]), base_url)
 
         def cost(entry: Entry) -> int | None:
@@ -45,7 +43,7 @@ async def reconcile_dataset(
                 ledger=ledger,
                 folder=folder,
                 account=access.account(str(meta["salt"])),
-                submit_timeout=float(str(meta.get("submit_timeout", pace.submit_timeout))),
+                submit_timeout=longest_wait(meta, pace.submit_timeout),
                 cost_micros=cost,
                 pause=stop.pause,
                 grace=grace,

@@ -16,14 +16,13 @@ from batchgen.dataset.folder import DatasetFolder, append_line
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.adoption import Attempt, Decisions, decide
-from batchgen.run.context import now
+from batchgen.run.context import RETENTION, now
 
 log = logging.getLogger(__name__)
 
 # How long the history may take to show a prediction, and a gateway to hand a submit on.
 GRACE = 90.0
 SKEW = timedelta(seconds=5)
-RETENTION = timedelta(days=7)
 MAX_PAGES = 1_000
 BETWEEN_READINGS = 10.0
 

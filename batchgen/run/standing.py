@@ -48,7 +48,7 @@ def standing(root: Path) -> Standing:
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))
         planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
-        totals, priced = ledger.totals(), bool(meta.get("price_known"))
+        totals, priced = ledger.totals(), meta.get("price_micros") is not None
         running = _running(folder.lock)
         rate = left = None
         if running and (elapsed := seconds_since(started_at)) > 0:

@@ -4,25 +4,22 @@ A repair does what costs nothing: it mends the manifest, rebuilds a lost ledger,
 or missing files again while the service still has them.
 """
 
-import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, quarantine
 from batchgen.dataset.manifest import Manifest, columns, is_exact
-from batchgen.dataset.picture import PictureError, look_at
 from batchgen.errors import ExitCode, StorageError, UsageError
-from batchgen.job.load import Pace
-from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
-from batchgen.run.opening import open_ledger
-from batchgen.run.planning import quarantine, take_back
+from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.planning import is_whole, take_back
 from batchgen.run.rate import Rate
 from batchgen.run.rebuild import rebuild_ledger
 from batchgen.run.rows import manifest_row
@@ -100,7 +97,7 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
         path = folder.root / image.file_name
         if not path.is_file():
             found.missing.append(image.file_name)
-        elif not _whole(path, image):
+        elif not is_whole(path, image):
             found.damaged.append(image.file_name)
     found.left = [*found.missing, *found.damaged, *_waiting(ledger)]
     found.costly = _gone(ledger)
@@ -118,19 +115,6 @@ def _gone(ledger: Ledger) -> list[str]:
 
 def _waiting(ledger: Ledger) -> list[str]:
     return [e.key for e in ledger.entries(State.COMPLETED) if e.error_class == "missing_file"]
-
-
-def _whole(path: Path, image: Image) -> bool:
-    data = path.read_bytes()
-    try:
-        picture = look_at(memoryview(data))
-    except PictureError:
-        return False
-    return (
-        hashlib.sha256(data).hexdigest() == image.sha256
-        and (len(data), picture.width, picture.height, picture.media_type)
-        == (image.bytes, image.width, image.height, image.media_type)
-    )  # fmt: skip
 
 
 def _columns(ledger: Ledger) -> tuple[str, ...]:
@@ -176,7 +160,7 @@ async def _fetch(
 ) -> None:
     """Download what is paid; nothing is submitted."""
     meta = ledger.meta()
-    pace = Pace(**meta["pace"])  # type: ignore[arg-type]  # written from a Pace
+    pace = remembered_pace(folder, ledger)
     access = find_access(str(meta["service"]), base_url)
     account = access.account(str(meta["salt"]))
     stop.no_more_submits(ExitCode.OK, "")
@@ -184,7 +168,7 @@ async def _fetch(
         context = Context(
             model=str(meta["model"]),
             file_name=str(meta["file_name"]),
-            pace=replace(pace, budget_micros=0),
+            pace=pace,
             price_micros=None,
             account=account,
             service=service,

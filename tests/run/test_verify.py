@@ -12,7 +12,7 @@ from batchgen.run.making import run_job
 from batchgen.run.options import RunOptions
 from batchgen.run.verify import verify_dataset
 from tests.support import cli
-from tests.support.bench import Bench
+from tests.support.bench import QUICK, Bench
 from tests.support.picture import picture
 
 Found = dict[str, Any]
@@ -21,7 +21,8 @@ Found = dict[str, Any]
 @pytest.fixture(autouse=True)
 def reach(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what runs in this process find the service."""
-    monkeypatch.setattr("batchgen.api.retry.BACKOFF_BASE", 0.001)
+    for constant, quick in QUICK.items():
+        monkeypatch.setattr(constant, quick)
     for name, value in bench.env.items():
         monkeypatch.setenv(name, value)
 
