@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"job"},
     "ledger": set(),
     "dataset": set(),
-    "local": {"job.models", "api.wire"},
+    "local": {"job.models", "job.tiers", "api.wire"},
     "run": {"job", "api", "ledger", "dataset", "local"},
     "cli": {"job", "api", "ledger", "dataset", "local", "run"},
     "__main__": {"cli"},

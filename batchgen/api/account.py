@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from batchgen.api.wire import PREFIX, WireError, read_time
+from batchgen.api.wire import PREDICTION_ID, PREFIX, WireError, read_time
+
+HISTORY_PAGE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +41,22 @@ def price_path() -> str:
 
 
 def read_history(data: Mapping[str, Any] | None) -> list[Listed]:
-    """Read ``data`` of a history answer, newest first. Raises WireError when it has no list."""
+    """Read ``data`` of a history answer, newest first.
+
+    Raises WireError when it has no list of at most 100 predictions, or one that tells two things
+    of one prediction.
+    """
     items = data.get("items") if data else None
     if not isinstance(items, list):
         raise WireError("the answer has no list of predictions")
-    return [_listed(item) for item in items]
+    if len(items) > HISTORY_PAGE:
+        raise WireError(f"the answer lists more than the {HISTORY_PAGE} that were asked for")
+    found = [_listed(item) for item in items]
+    first: dict[str, Listed] = {}
+    for listed in found:
+        if first.setdefault(listed.id, listed) != listed:
+            raise WireError(f"the list tells two things of prediction {listed.id}")
+    return found
 
 
 def read_number(data: Mapping[str, Any], *names: str) -> float | None:
@@ -57,11 +70,12 @@ def read_number(data: Mapping[str, Any], *names: str) -> float | None:
 
 def _listed(item: object) -> Listed:
     # An item that cannot be read might be the very one that is looked for.
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+    name = item.get("id") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(name, str) or not PREDICTION_ID.fullmatch(name):
         raise WireError("the list holds something that is no prediction")
     inputs = item.get("inputs", item.get("input"))
     return Listed(
-        id=item["id"],
+        id=name,
         model=item["model"] if isinstance(item.get("model"), str) else None,
         created_at=read_time(item.get("created_at")),
         inputs=inputs if isinstance(inputs, dict) and inputs else None,

@@ -5,10 +5,10 @@ library. Addresses are built from the base and validated parts, never taken from
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +16,7 @@ import aiohttp
 from yarl import URL
 
 from batchgen.api.account import (
+    HISTORY_PAGE,
     Listed,
     balance_path,
     history_path,
@@ -23,6 +24,7 @@ from batchgen.api.account import (
     read_history,
     read_number,
 )
+from batchgen.api.address import is_loopback
 from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
 from batchgen.api.wire import (
@@ -36,8 +38,9 @@ from batchgen.api.wire import (
 )
 from batchgen.errors import UsageError
 
+log = logging.getLogger(__name__)
+
 CONNECT_TIMEOUT = 10.0
-HISTORY_PAGE = 100
 # Nothing was sent when these were raised: no address, refused, no answer to the handshake, TLS.
 _NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
@@ -143,6 +146,7 @@ class ServiceClient:
         self, method: str, url: URL, limits: aiohttp.ClientTimeout, data: bytes | None = None
     ) -> tuple[int, Mapping[str, str], bytes]:
         assert self._session, "the client is not open"
+        began = asyncio.get_running_loop().time()
         async with self._session.request(
             method, url, data=data, timeout=limits, allow_redirects=False
         ) as response:
@@ -151,6 +155,8 @@ class ServiceClient:
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
                     break  # the decoder refuses it; the rest need not be read
+            took = (asyncio.get_running_loop().time() - began) * 1000
+            log.debug("%s %s: HTTP %d in %.0f ms", method, url.raw_path, response.status, took)
             self._learn_clock(response.headers.get("Date", ""))
             headers = {
                 # aiohttp keeps bytes that are no UTF-8 as lone surrogates.
@@ -190,15 +196,6 @@ def check_base_url(base_url: str) -> URL:
     if url.scheme == "http" and not is_loopback(url):
         raise UsageError(f"expected https, got {base_url!r}: the key would travel in the clear")
     return url
-
-
-def is_loopback(url: URL) -> bool:
-    """Whether *url* names this very machine by a loopback name or address."""
-    host = url.host or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:

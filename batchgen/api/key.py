@@ -1,15 +1,26 @@
-"""The API key: read from the environment, held in one object that never shows it."""
+"""The API key: read from the environment, held in one object that never shows it.
+
+Every sink of words (screen, log, traceback) passes them through :func:`redact`, which knows all
+keys of this process. That is the second line of defence: no word should hold a key in the first
+place.
+"""
 
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from batchgen.errors import UsageError
 
 KEY = "WAVESPEED_API_KEY"
 KEY_FILE = "WAVESPEED_API_KEY_FILE"
+MAX_KEY_FILE_BYTES = 4_096
+# A shorter text is a stand-in from a rehearsal, and may be a part of any word.
+_SHORTEST_SECRET = 8
+_secrets: dict[str, re.Pattern[str]] = {}
 
 
 class ApiKey:
@@ -23,6 +34,8 @@ class ApiKey:
         if not re.fullmatch(r"[!-~]+", text):
             raise UsageError("expected a key of visible ASCII characters, without spaces")
         self._text = text
+        if len(text) >= _SHORTEST_SECRET:
+            _secrets[text] = re.compile("".join(map(_any_form, text)))
 
     def __repr__(self) -> str:
         """Three stars."""
@@ -40,13 +53,34 @@ class ApiKey:
 
     def redact(self, data: bytes) -> bytes:
         """*data* with the key replaced, for words that come from a server."""
-        return data.replace(self._text.encode(), b"***")
+        # Every byte is one character of Latin-1, so that what is no UTF-8 comes back as it was.
+        return redact(data.decode("latin-1")).encode("latin-1")
+
+
+def redact(text: str) -> str:
+    """*text* with three stars for every key of this process, plain, JSON- or percent-encoded."""
+    for secret in _secrets.values():
+        text = secret.sub("***", text)
+    return text
+
+
+def learn_key(environment: Mapping[str, str] = os.environ) -> None:
+    """Let :func:`redact` know the key in *environment* before anything has asked for it."""
+    with suppress(UsageError):
+        ApiKey(environment.get(KEY, ""))
+
+
+def _any_form(character: str) -> str:
+    r"""A pattern for *character* as it is, as ``\u0041`` or ``\"`` in JSON, as ``%41`` in a URL."""
+    code = f"{ord(character):02x}"
+    before = r"\\*" if character in "\"'\\/" else ""  # JSON within JSON has several
+    return rf"(?:{before}{re.escape(character)}|\\u00(?i:{code})|%(?i:{code}))"
 
 
 def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:
     """The key from WAVESPEED_API_KEY, else from the file WAVESPEED_API_KEY_FILE names.
 
-    Raises UsageError when there is none, or when others may read the file.
+    Raises UsageError when there is none, or when others may read or write the file.
     """
     if environment.get(KEY, "").strip():
         return ApiKey(environment[KEY])
@@ -57,8 +91,24 @@ def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:
         )
     path = Path(environment[KEY_FILE])
     try:
-        if path.stat().st_mode & 0o077:
-            raise UsageError(f"others may read the key file {path}; run: chmod 600 {path}")
-        return ApiKey(path.read_text("ascii"))
-    except (OSError, UnicodeDecodeError) as error:
+        return ApiKey(_read_file(path).decode("ascii"))
+    except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the key file {path}: {type(error).__name__}") from None
+
+
+def _read_file(path: Path) -> bytes:
+    """The content of a file that only its owner can have written and may read."""
+    # A named pipe without a writer would keep an ordinary open waiting.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"expected the key file {path} to be a regular file")
+        if found.st_mode & 0o077:
+            raise UsageError(f"others may read the key file {path}; run: chmod 600 {path}")
+        if found.st_uid not in {0, os.geteuid()}:
+            raise UsageError(f"the key file {path} belongs to another user; use one of your own")
+        content = file.read(MAX_KEY_FILE_BYTES + 1)
+    if len(content) > MAX_KEY_FILE_BYTES:
+        raise UsageError(f"expected a key in {path}, got more than {MAX_KEY_FILE_BYTES:,} bytes")
+    return content

@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
-from batchgen.api.wire import Answer, Prediction, WireError, read_answer, read_prediction
+from batchgen.api.wire import (
+    Answer,
+    Prediction,
+    WireError,
+    read_answer,
+    read_prediction,
+    visible,
+)
 
 MAX_RETRY_AFTER = 120.0
 
@@ -75,18 +82,23 @@ _ACCOUNT = frozenset({401, 402, 403})
 def read_submit(status: int, headers: Mapping[str, str], body: bytes) -> Prediction | Refusal:
     """What the answer to a submit means. Never raises."""
     wait = retry_after(headers.get("Retry-After"))
-    if 300 <= status < 400:
-        target = headers.get("Location", "elsewhere")
-        reason = f"HTTP {status}: redirected to {target[:200]}"
-        return Refusal(fate=Fate.MISDIRECTED, reason=reason, status=status)
+    redirected = 300 <= status < 400
     try:
         answer = read_answer(status, body)
     except WireError as error:
+        if redirected:
+            return _redirected(status, headers)
         return _without_envelope(status, f"HTTP {status}: {error}", wait)
     code = status if status >= 400 else answer.code
-    reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
     if status < 300 and 200 <= code < 300:
         return _accepted(answer, status)
+    reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
+    if _names_a_prediction(answer):
+        # It says no and yes at once, so it does not prove that nothing was created.
+        reason += "; but the answer names a prediction"
+        return Refusal(fate=Fate.UNCERTAIN, reason=reason, status=code)
+    if redirected:
+        return _redirected(status, headers)
     fate = _fate(status, code, answer.message)
     if status == 503 and (answer.enveloped or wait is not None):
         # The API's own words, or a plain "come back later". A gateway's JSON page is neither.
@@ -143,6 +155,17 @@ def _accepted(answer: Answer, status: int) -> Prediction | Refusal:
         return read_prediction(answer.data)
     except WireError as error:
         return Refusal(fate=Fate.UNCERTAIN, reason=f"HTTP {status}: {error}", status=status)
+
+
+def _names_a_prediction(answer: Answer) -> bool:
+    named = answer.data.get("id") if answer.data else None
+    return isinstance(named, str) and bool(named)
+
+
+def _redirected(status: int, headers: Mapping[str, str]) -> Refusal:
+    target = visible(headers.get("Location", "elsewhere")[:200])
+    reason = f"HTTP {status}: redirected to {target}"
+    return Refusal(fate=Fate.MISDIRECTED, reason=reason, status=status)
 
 
 def _without_envelope(status: int, reason: str, wait: float | None) -> Refusal:

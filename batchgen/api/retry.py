@@ -1,11 +1,44 @@
-"""How long to wait before asking again: pure functions of what happened so far."""
+"""When a request may be sent again, and after how long: pure functions of what happened so far.
+
+Different errors have different budgets. A submit is repeated only when nothing can have been
+created; polls and downloads create nothing.
+"""
 
 import random
+from enum import Enum
+
+from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
 
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 30.0
-DOWNLOAD_TRIES = 3
-SUBMIT_TRIES = 8  # turned away or not sent; about two minutes of backoff in all
+SUBMIT_RETRIES = 7
+DOWNLOAD_RETRIES = 2
+
+
+class Kind(Enum):
+    """What was asked for."""
+
+    SUBMIT = "submit"
+    POLL = "poll"
+    DOWNLOAD = "download"
+
+
+def may_repeat(
+    kind: Kind, outcome: Refusal | PollProblem | None, failures: int, allowed: int | None = None
+) -> bool:
+    """Whether this run may send a request again that has failed *failures* times.
+
+    *outcome* is the latest answer, None for a download. *allowed* is the user's own number of
+    repetitions, None for ours. Polls have no number: the time for the prediction bounds them.
+    """
+    match kind, outcome:
+        case Kind.SUBMIT, Refusal(fate=Fate.NOT_SENT | Fate.THROTTLED):
+            return failures <= (SUBMIT_RETRIES if allowed is None else allowed)
+        case Kind.POLL, PollProblem(kind=Poll.TRANSIENT | Poll.MISSING):
+            return True
+        case Kind.DOWNLOAD, None:
+            return failures <= (DOWNLOAD_RETRIES if allowed is None else allowed)
+    return False
 
 
 def backoff(tries: int, asked: float | None = None, *, chance: float | None = None) -> float:
@@ -27,3 +60,26 @@ def next_poll(waited: float, *, at_least: float, chance: float | None = None) ->
     chance = random.random() if chance is None else chance  # noqa: S311  # no secret
     growing = min(max(at_least, 5.0), at_least + waited / 8)
     return growing * (1 + chance / 10)
+
+
+class RetryBudget:
+    """Repetitions that a run may still afford, so that retries never become most of its traffic.
+
+    Starts with *tokens*; a retry costs two, a success earns one. A service that fails a third of
+    everything can be worked with for ever; one that fails more is asked less and less.
+    """
+
+    def __init__(self, tokens: int = 500) -> None:
+        """Begin with a full budget."""
+        self._most = self._left = tokens
+
+    def earn(self) -> None:
+        """A request succeeded."""
+        self._left = min(self._most, self._left + 1)
+
+    def take(self) -> bool:
+        """Pay for a retry; False, and nothing taken, when the budget is used up."""
+        if self._left < 2:
+            return False
+        self._left -= 2
+        return True

@@ -20,7 +20,15 @@ PREFIX = "/api/v3"
 PREDICTION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 MAX_ANSWER_BYTES = 2 * 1024 * 1024
 MAX_ERROR_CHARACTERS = 2_000
+MAX_STATUS_CHARACTERS = 100
+MAX_DEPTH = 100
+MAX_DIGITS = 400  # the interpreter's own limit can be switched off from outside
+# A server without a time sends the year 1, 1970 or 9999; none of them is when something was made.
+YEARS = range(2000, 2100)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What a terminal would obey, and what would make one line look like two or like another one: C0,
+# C1, line separators, marks of the writing direction.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 WAITING = frozenset({"created", "pending", "processing"})
 COMPLETED = "completed"
@@ -47,7 +55,6 @@ class Prediction:
     error: str = ""
     error_code: int | None = None
     inference_ms: int | None = None
-    urls_get: str = ""
 
     @property
     def completed(self) -> bool:
@@ -97,19 +104,24 @@ def encode(value: Mapping[str, object]) -> bytes:
 def decode(body: bytes) -> object:
     """Read JSON from outside.
 
-    Raises WireError for more than 2 MiB, bad UTF-8, NaN and infinities, and nesting or numbers too
-    large to hold. Lone surrogates come back as U+FFFD, so that the text can be written again.
+    Raises WireError for more than 2 MiB, bad UTF-8, NaN and infinities, a field that is given
+    twice, more than 100 levels and integers of more than 400 digits. Lone surrogates come back as
+    U+FFFD, so that the text can be written again.
     """
     if len(body) > MAX_ANSWER_BYTES:
         raise WireError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
     try:
-        text = body.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant)
-        if "\\ud" in text or "\\uD" in text:
-            value = _without_surrogates(value)
+        value = json.loads(
+            body.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_int=_integer,
+            object_pairs_hook=_object,
+        )
+    except WireError:
+        raise
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {type(error).__name__}") from None
-    return value
+    return _sound(value)
 
 
 def read_answer(status: int, body: bytes) -> Answer:
@@ -143,25 +155,24 @@ def read_prediction(data: Mapping[str, Any] | None) -> Prediction:
         raise WireError("the answer has no usable prediction id")
     if not isinstance(status, str) or not status:
         raise WireError("the answer has no status")
-    urls = data.get("urls")
     return Prediction(
         id=prediction_id,
         model=_text(data.get("model")),
-        status=status.lower(),
+        status=_text(status)[:MAX_STATUS_CHARACTERS].lower(),
         outputs=_outputs(data.get("outputs")),
         has_nsfw_contents=_flags(data.get("has_nsfw_contents")),
         created_at=read_time(data.get("created_at")),
         error=_reason(data.get("error")),
         error_code=_whole(data.get("code")),
         inference_ms=_inference_ms(data),
-        urls_get=_text(urls.get("get")) if isinstance(urls, dict) else "",
     )
 
 
 def read_time(value: object) -> str | None:
     """An ISO time of any precision as RFC 3339 in UTC with milliseconds; None when it is not one.
 
-    The API sends milliseconds on submits and nanoseconds (nine digits) in histories.
+    The API sends milliseconds on submits and nanoseconds (nine digits) in histories. A time
+    outside the years 2000 to 2099 tells nothing and is None.
     """
     if not isinstance(value, str):
         return None
@@ -171,15 +182,17 @@ def read_time(value: object) -> str | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    try:
-        return format_time(moment)
-    except OverflowError:  # an offset at the edge of the calendar
-        return None
+    return format_time(moment) if moment.year in YEARS else None
 
 
 def format_time(moment: datetime) -> str:
     """*moment* as ``2026-01-31T23:59:59.123Z``."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def visible(text: str) -> str:
+    """*text* with control characters and direction marks as escapes such as ``\\x1b``."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _outputs(value: object) -> tuple[str, ...]:
@@ -209,17 +222,23 @@ def _inference_ms(data: Mapping[str, Any]) -> int | None:
 
 def _message(value: Mapping[str, Any]) -> str:
     """The first text that says why: clients have met all of these fields."""
-    found = (_reason(value.get(name)) for name in ("message", "error", "detail"))
+    found = (_reason(value.get(name)) for name in ("message", "error", "detail", "errors"))
     return next(filter(None, found), "")
 
 
 def _reason(value: object) -> str:
-    """A text, or the ``message`` of an object, as far as it is worth keeping."""
-    return _text(value.get("message") if isinstance(value, dict) else value)[:MAX_ERROR_CHARACTERS]
+    """A text, the ``message`` of an object, or those of a list, as far as it is worth keeping."""
+    if isinstance(value, list):
+        value = "; ".join(filter(None, map(_reason, value[:10])))
+    elif isinstance(value, dict):
+        value = value.get("message") or value.get("msg")
+    return _text(value)
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return visible(value[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
 
 
 def _whole(value: object) -> int | None:
@@ -234,11 +253,28 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _without_surrogates(value: object) -> object:
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise WireError(f"a number of more than {MAX_DIGITS} digits")
+    return int(digits)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        # Two different ids, say: whichever is taken may be the wrong one.
+        raise WireError("the answer gives a field twice")
+    return found
+
+
+def _sound(value: object, depth: int = 0) -> object:
+    """*value* without lone surrogates, and not deeper than whoever looks at it can follow."""
+    if depth > MAX_DEPTH:
+        raise WireError(f"an answer of more than {MAX_DEPTH} levels")
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_sound(item, depth + 1) for item in value]
     if isinstance(value, dict):
-        return {_SURROGATE.sub("\ufffd", k): _without_surrogates(v) for k, v in value.items()}
+        return {_SURROGATE.sub("\ufffd", k): _sound(v, depth + 1) for k, v in value.items()}
     return value

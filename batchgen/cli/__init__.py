@@ -1,25 +1,35 @@
 """The command line: one file per command; the only room that prints or exits.
 
-Command modules import nothing but click at the top, so that ``--help`` and completion are quick.
+Everything that is printed goes through ``screen``. Command modules import nothing but click and
+the screen at the top, so that ``--help`` and completion are quick.
 """
 
+import re
 import sys
-import traceback
 
 import click
 
 from batchgen import __version__
+from batchgen.api.key import KEY, KEY_FILE, learn_key
 from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
 from batchgen.cli.reconcile import reconcile
 from batchgen.cli.run import run
 from batchgen.cli.schema import schema
+from batchgen.cli.screen import (
+    guard_tracebacks,
+    silence_broken,
+    tell,
+    tell_bug,
+    tell_problem,
+)
 from batchgen.cli.serve import serve
 from batchgen.cli.status import status
 from batchgen.cli.verify import verify
-from batchgen.cli.words import silence_broken
 from batchgen.errors import BatchgenError, ExitCode, JobError
+
+_NAMES_A_KEY = re.compile("key|token|secret")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,29 +53,44 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    learn_key()
+    guard_tracebacks()
     try:
         result = commands.main(arguments, prog_name="batchgen", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        tell(f"batchgen: usage: {_mistake(error)}")
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BatchgenError as error:
-        click.echo(_explanation(error), err=True)
+        tell(f"batchgen: {error.exit_code.word}: {_explanation(error)}")
         return error.exit_code
     except (BrokenPipeError, SystemExit):
         # Whoever read our output has seen enough; click leaves by itself then.
         return ExitCode.OK
-    except Exception:  # noqa: BLE001  # the last place that can give it an exit code
-        traceback.print_exc()
-        click.echo("batchgen: bug: an internal error; the ledger is still consistent", err=True)
+    except Exception as error:  # noqa: BLE001  # the last place that can give it an exit code
+        tell_bug(error)
+        tell("batchgen: bug: an internal error; the ledger is still consistent")
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
 
 
 def _explanation(error: BatchgenError) -> str:
     if not isinstance(error, JobError):
-        return f"batchgen: {error.exit_code.word}: {error}"
+        return str(error)
     # The problems stand alone on their lines, as editors expect of file:line:column.
-    mistakes = "1 mistake" if len(error.problems) == 1 else f"{len(error.problems)} mistakes"
-    return f"{error}\nbatchgen: usage: {mistakes} to mend; nothing was sent"
+    for problem in error.problems:
+        tell_problem(problem)
+    count = "1 mistake" if len(error.problems) == 1 else f"{len(error.problems)} mistakes"
+    return f"{count} to mend; nothing was sent"
+
+
+def _mistake(error: click.ClickException) -> str:
+    if isinstance(error, click.NoSuchOption) and _NAMES_A_KEY.search(error.option_name):
+        return (
+            f"{error.option_name} is no option, because every user of this computer can read a "
+            f"command line; put the key into {KEY}, or into a file that {KEY_FILE} names"
+        )
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "batchgen"
+    return f"{error.format_message().rstrip('.')}; {path} --help tells more"

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.screen import show
+
 STARTER = """\
 # A batchgen job. Try it without a key:  batchgen run {name}
 name: {stem}
@@ -45,4 +47,4 @@ def init(path: Path) -> None:
         raise UsageError(f"{path} is there already; give another name") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    click.echo(f"wrote {path}; now run:  batchgen run {path}")
+    show(f"wrote {path}; now run:  batchgen run {path}")

@@ -1,8 +1,8 @@
 """``batchgen models``: what is known about models."""
 
-import json
-
 import click
+
+from batchgen.cli.screen import show, show_json
 
 
 @click.command()
@@ -15,20 +15,20 @@ def models(as_json: bool) -> None:
     from batchgen.job.models import MODELS
 
     if as_json:
-        click.echo(json.dumps([_plain(model) for model in MODELS.values()], indent=2))
+        show_json([_document(model) for model in MODELS.values()], indent=2)
         return
     for model in MODELS.values():
         price = "unknown" if model.price_micros is None else f"${model.price_micros / 1e6:g}"
-        click.echo(f"{model.id}  ({price} an image)")
+        show(f"{model.id}  ({price} an image)")
         for parameter in model.parameters:
             default = "" if parameter.default is None else f"; default {parameter.default}"
             need = "; required" if parameter.required else ""
-            click.echo(f"  {parameter.name:<16}{parameter.expected}{default}{need}")
+            show(f"  {parameter.name:<16}{parameter.expected}{default}{need}")
         for ratio, (width, height) in model.sizes.items():
-            click.echo(f"  {ratio:<16}{width} × {height} pixels")
+            show(f"  {ratio:<16}{width} × {height} pixels")
 
 
-def _plain(model: object) -> dict[str, object]:
+def _document(model: object) -> dict[str, object]:
     from dataclasses import asdict
 
     from batchgen.job.models import Model

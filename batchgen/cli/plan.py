@@ -1,11 +1,12 @@
 """``batchgen plan``: check a job and say what it would make, without a request."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from batchgen.cli.screen import show_json, tell_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +38,12 @@ def plan(job_file: Path, out: Path | None, service: str | None, as_json: bool) -
 
     job = load_job(job_file)
     for warning in job.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        tell_problem(warning, "warning: ")
     free = (service or job.service) == "local"
     states = _states(job, out or job.folder)
     if as_json:
         for variant, state in states:
-            line = _line(job, variant, state or "planned", free=free)
-            click.echo(json.dumps(line, ensure_ascii=False))
+            show_json(_line(job, variant, state or "planned", free=free))
     else:
         _print(job, states, out or job.folder, free=free)
 

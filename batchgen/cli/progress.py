@@ -1,21 +1,17 @@
 """What a run shows while it goes on: a bar on a terminal, a line every 30 s without one."""
 
 import asyncio
-import logging
 import sys
-from contextlib import suppress
 from types import TracebackType
 from typing import Never, Protocol, Self
 
-import click
 from tqdm import tqdm
 
+from batchgen.cli.screen import fitted, tell, tell_above
 from batchgen.cli.words import duration
 from batchgen.run.tally import Tally
 
 LINE_EVERY = 30.0
-# A night in which every variant fails alike must not fill a mailbox; run.log has them all.
-SHOWN_WARNINGS = 10
 
 
 class Progress(Protocol):
@@ -83,8 +79,7 @@ class Lines(Silence):
 
     def write(self, line: str) -> None:
         """Print *line* on stderr."""
-        with suppress(OSError):  # nobody reads it any more; that must not end a run
-            click.echo(line, err=True)
+        tell(line)
 
     def _line(self, tally: Tally) -> str:
         rate = (tally.images_made - self._made) / LINE_EVERY
@@ -114,7 +109,7 @@ class Bar(Silence):
                 file=sys.stderr,
                 dynamic_ncols=True,
             )
-        self._bar.set_postfix_str(_details(tally), refresh=False)
+        self._bar.set_postfix_str(fitted(_details(tally)), refresh=False)
         self._bar.update(tally.images - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
@@ -124,35 +119,7 @@ class Bar(Silence):
 
     def write(self, line: str) -> None:
         """Print *line* above the bar."""
-        with suppress(OSError):
-            tqdm.write(line, file=sys.stderr)
-
-
-class LogFile(logging.FileHandler):
-    """A log that may fail: it tells of a run and must not end one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, if that is possible."""
-        with suppress(OSError):
-            super().emit(record)
-
-
-class Warnings(logging.Handler):
-    """Shows the first warnings of a run; all of them are in run.log."""
-
-    def __init__(self, progress: Progress) -> None:
-        """Show them by way of *progress*."""
-        super().__init__(logging.WARNING)
-        self._progress = progress
-        self._shown = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show one more, or say once that there are more."""
-        self._shown += 1
-        if self._shown <= SHOWN_WARNINGS:
-            self._progress.write(f"batchgen: warning: {record.getMessage()}")
-        elif self._shown == SHOWN_WARNINGS + 1:
-            self._progress.write("batchgen: warning: there are more; .batchgen/run.log has them")
+        tell_above(line)
 
 
 def choose(*, quiet: bool) -> Progress:

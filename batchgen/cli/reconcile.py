@@ -1,11 +1,11 @@
 """``batchgen reconcile``: settle submits that may have been paid."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.screen import forgiving_pipes, show_json, tell
 from batchgen.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -34,9 +34,11 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
     import asyncio
     from dataclasses import asdict
 
-    from batchgen.cli.words import forgiving_pipes
+    from batchgen.cli.logs import logging_to
+    from batchgen.dataset.folder import DatasetFolder
 
-    settled, stopped = asyncio.run(_settle(folder, base_url, grace))
+    with logging_to(DatasetFolder(folder).log, tell):
+        settled, stopped = asyncio.run(_settle(folder, base_url, grace))
     code = stopped or (ExitCode.UNCERTAIN if settled.held else ExitCode.OK)
     verdict = "nothing is uncertain any more; run the job again"
     if settled.held:
@@ -44,11 +46,10 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
         verdict += " sends them again and may pay twice"
     with forgiving_pipes():
         if as_json:
-            click.echo(json.dumps(asdict(settled)))
+            show_json(asdict(settled))
         else:
             _print(settled)
-    with forgiving_pipes():
-        click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    tell(f"batchgen: {code.word}: {verdict}")
     return code
 
 

@@ -1,14 +1,13 @@
 """``batchgen run``: make the dataset of a job, or go on making it."""
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from batchgen.cli.screen import forgiving_pipes, show_json, tell, tell_problem
 
+if TYPE_CHECKING:
     from batchgen.cli.progress import Progress
     from batchgen.job.load import Job
     from batchgen.run.accounts import Outcome
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--base-url", metavar="URL", help="The address of the service.")
+@click.option("--tier", metavar="NAME", help="Of the account: bronze, silver, gold or ultra.")
 @click.option("--concurrency", type=int, metavar="N", help="Predictions in flight.")
 @click.option("--rate", type=float, metavar="N", help="Images per minute.")
 @click.option("--budget", type=float, metavar="USD", help="The most this dataset may cost.")
@@ -34,19 +34,20 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Submit again what failed for good.")
 @click.option("--resubmit-expired", is_flag=True, help="Buy again what expired.")
 @click.option("--resubmit-lost", is_flag=True, help="Buy again what was lost.")
+@click.option("--verbose", "-v", is_flag=True, help="Say more, and log every request.")
 @click.option("--quiet", is_flag=True, help="Print nothing when all goes well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
-def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
+def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: object) -> int:
     """Make the dataset of JOB.yaml, or go on making it.
 
     Running the same command again continues where the last run ended; a finished job makes no
     request. Ctrl-C ends the run tidily: what is paid is collected now or by the next run.
     """
     import asyncio
-    import json
 
+    from batchgen.cli.logs import logging_to
     from batchgen.cli.progress import choose
-    from batchgen.cli.words import forgiving_pipes
+    from batchgen.dataset.folder import DatasetFolder
     from batchgen.job.load import load_job
     from batchgen.run.options import RunOptions
 
@@ -54,17 +55,20 @@ def run(job_file: Path, quiet: bool, as_json: bool, **options: object) -> int:
     chosen = RunOptions(**options)  # type: ignore[arg-type]  # click has checked the types
     if not quiet:
         for warning in job.warnings:
-            click.echo(f"warning: {warning}", err=True)
-    with choose(quiet=quiet or as_json) as progress:
+            tell_problem(warning, "warning: ")
+    log = DatasetFolder(chosen.out or job.folder).log
+    with (
+        choose(quiet=quiet or (as_json and not verbose)) as progress,
+        logging_to(log, progress.write, verbose=verbose),
+    ):
         outcome = asyncio.run(_make(job, chosen, progress))
     with forgiving_pipes():
         if as_json:
-            click.echo(json.dumps(outcome.summary()))
+            show_json(outcome.summary())
         elif not quiet:
             _print(outcome)
-    with forgiving_pipes():
-        if not quiet or outcome.exit_code:
-            click.echo(f"batchgen: {outcome.sentence()}", err=True)
+    if not quiet or outcome.exit_code:
+        tell(f"batchgen: {outcome.sentence()}")
     return outcome.exit_code
 
 
@@ -76,41 +80,13 @@ async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Out
 
     stop = Stop()
     ticker = asyncio.create_task(progress.tick())
-    with _logging(options.out or job.folder, progress), signals(stop):
+    with signals(stop):
         try:
             return await run_job(job, options, stop=stop, watch=progress)
         finally:
             ticker.cancel()
             for words in stop.last_words:
-                click.echo(f"batchgen: not recorded: {words}", err=True)
-
-
-@contextmanager
-def _logging(folder: Path, progress: "Progress") -> "Iterator[None]":
-    """Send what the rooms log to run.log, and the first warnings to the screen."""
-    import logging
-    import time
-
-    from batchgen.cli.progress import LogFile, Warnings
-    from batchgen.dataset.folder import DatasetFolder
-
-    # Opened with its first record, which comes after the folder was made and claimed.
-    file = LogFile(DatasetFolder(folder).log, encoding="utf-8", delay=True)
-    form = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    form.converter = time.gmtime
-    file.setFormatter(form)
-    handlers: list[logging.Handler] = [file, Warnings(progress)]
-    logger = logging.getLogger("batchgen")
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    for handler in handlers:
-        logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            logger.removeHandler(handler)
-            handler.close()
+                tell(f"batchgen: not recorded: {words}")
 
 
 def _print(outcome: "Outcome") -> None:

@@ -1,8 +1,8 @@
 """``batchgen schema``: the JSON Schema of job files, for editors."""
 
-import json
-
 import click
+
+from batchgen.cli.screen import show_json
 
 
 @click.command()
@@ -16,4 +16,4 @@ def schema() -> None:
     from batchgen.job.shape import JobFile
 
     document = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    click.echo(json.dumps({**document, **JobFile.model_json_schema()}, indent=2))
+    show_json({**document, **JobFile.model_json_schema()}, indent=2)

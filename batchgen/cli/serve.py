@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.screen import show, tell
+
 if TYPE_CHECKING:
     from batchgen.local import LocalSettings
 
@@ -50,16 +52,17 @@ def serve(latency: str, state: Path | None, **options: object) -> None:
     """
     import asyncio
 
+    from batchgen.cli.logs import logging_to
     from batchgen.local import LocalSettings
 
     settings = LocalSettings(latency=_latency(latency), state_file=state, **options)  # type: ignore[arg-type]
     if not settings.loopback:
-        click.echo(
+        tell(
             f"warning: {settings.host} is not loopback: every computer that reaches this one can "
-            "use the service, and what it sends is not encrypted",
-            err=True,
+            "use the service, and what it sends is not encrypted"
         )
-    asyncio.run(_serve(settings))
+    with logging_to(None, tell):
+        asyncio.run(_serve(settings))
 
 
 async def _serve(settings: "LocalSettings") -> None:
@@ -73,12 +76,11 @@ async def _serve(settings: "LocalSettings") -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with local_service(settings) as base:
-        click.echo(f"local service on {base} (Ctrl-C stops it)")
-        click.echo(
-            "from another terminal:\n"
-            f"  WAVESPEED_BASE_URL={base} WAVESPEED_API_KEY=anything "
-            "batchgen run JOB.yaml --service wavespeed",
-            err=True,
+        show(f"local service on {base} (Ctrl-C stops it)")
+        tell("from another terminal:")
+        tell(
+            f"  WAVESPEED_BASE_URL={base} WAVESPEED_API_KEY=any "
+            "batchgen run JOB.yaml --service wavespeed"
         )
         await stopped.wait()
 

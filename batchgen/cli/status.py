@@ -1,9 +1,10 @@
 """``batchgen status``: how far a dataset is, from its ledger, while it runs or after."""
 
-import json
 from pathlib import Path
 
 import click
+
+from batchgen.cli.screen import show_json
 
 
 @click.command()
@@ -20,7 +21,7 @@ def status(folder: Path, as_json: bool) -> None:
 
     found = standing(folder)
     if as_json:
-        click.echo(json.dumps(found.as_json()))
+        show_json(found.as_json())
         return
     c = found.counts
     others = {"failed": c.failed, "uncertain": c.uncertain, "expired": c.expired, "left": c.pending}

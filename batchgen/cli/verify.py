@@ -1,11 +1,11 @@
 """``batchgen verify``: check the files of a dataset against its manifest and ledger."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
 from batchgen.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -26,19 +26,21 @@ def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> i
     import asyncio
     from dataclasses import asdict
 
-    from batchgen.cli.words import forgiving_pipes
+    from batchgen.cli.logs import logging_to
+    from batchgen.dataset.folder import DatasetFolder
     from batchgen.run.verify import verify_dataset
 
-    found = asyncio.run(verify_dataset(folder, repair=repair, base_url=base_url))
+    # Nothing is written where nothing is to be repaired.
+    with logging_to(DatasetFolder(folder).log if repair else None, tell):
+        found = asyncio.run(verify_dataset(folder, repair=repair, base_url=base_url))
     verdict = "every image is as it was saved" if found.sound else _advice(found, repair=repair)
     code = ExitCode.OK if found.sound else ExitCode.PARTIAL
     with forgiving_pipes():
         if as_json:
-            click.echo(json.dumps({**asdict(found), "sound": found.sound}))
+            show_json({**asdict(found), "sound": found.sound})
         else:
             _print(found)
-    with forgiving_pipes():
-        click.echo(f"batchgen: {code.word}: {verdict}", err=True)
+    tell(f"batchgen: {code.word}: {verdict}")
     return code
 
 
@@ -55,11 +57,11 @@ def _print(found: "Findings") -> None:
         ]
     )
     if found.rebuilt is not None:
-        click.echo(f"rebuilt   a ledger of {found.rebuilt:,} variants")
+        show(f"rebuilt   a ledger of {found.rebuilt:,} variants")
     if found.fetched:
-        click.echo(f"fetched   {found.fetched:,} images again, for free")
+        show(f"fetched   {found.fetched:,} images again, for free")
     if found.costly:
-        click.echo(f"costly    {_some(found.costly)}")
+        show(f"costly    {_some(found.costly)}")
 
 
 def _advice(found: "Findings", *, repair: bool) -> str:

@@ -1,12 +1,9 @@
 """Numbers for people."""
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Protocol
 
-import click
+from batchgen.cli.screen import show
 
 
 def money(usd: float | None, *, free: bool = False) -> str:
@@ -64,25 +61,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-@contextmanager
-def forgiving_pipes() -> Iterator[None]:
-    """Let a reader that has gone away cost its lines but not the exit code."""
-    try:
-        yield
-    except BrokenPipeError:
-        silence_broken()
-
-
-def silence_broken() -> None:
-    """Send what nobody reads to nowhere; Python would make it the exit code otherwise."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
 def table(rows: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns on stdout."""
     for name, value in rows:
-        click.echo(f"{name:<10}{value}")
+        show(f"{name:<10}{value}")

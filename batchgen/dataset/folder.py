@@ -2,11 +2,13 @@
 
 import json
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from batchgen.errors import StorageError, UsageError
 
@@ -76,6 +78,11 @@ class DatasetFolder:
         return self.state / "quarantine"
 
     @property
+    def images(self) -> Path:
+        """The images, under their final names."""
+        return self.root / "images"
+
+    @property
     def parts(self) -> Path:
         """Downloads that are not whole yet."""
         return self.state / "parts"
@@ -86,20 +93,43 @@ class DatasetFolder:
         return self.state / "local-service.jsonl"
 
     def prepare(self) -> None:
-        """Make the folder.
+        """Make the folder; from now on nothing that this process makes can be written by others.
 
-        Raises StorageError when it cannot be written, UsageError when something else is there.
+        Raises StorageError when it cannot be written or a link would lead the writing elsewhere,
+        UsageError when something else is there or everybody may write to it.
         """
+        os.umask(os.umask(0o077) | 0o002)
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            self.state.mkdir(mode=0o700, exist_ok=True)
-            self.parts.mkdir(mode=0o700, exist_ok=True)
+            if self.root.stat().st_mode & 0o002:
+                raise UsageError(
+                    f"everybody on this computer may write to {self.root}; "
+                    f"run chmod o-w {self.root}, or give a new folder inside it as --out"
+                )
+            for folder in (self.state, self.parts):
+                folder.mkdir(mode=0o700, exist_ok=True)
+                refuse_odd(folder, folder=True)
+            self._refuse_links()
+            self.state.chmod(0o700)
         except (FileExistsError, NotADirectoryError) as error:
             raise UsageError(
                 f"expected a folder at {error.filename}, got a file; give another --out"
             ) from None
         except OSError as error:
             raise storage_error(error, self.root) from None
+
+    def _refuse_links(self) -> None:
+        """Only the dataset folder itself may be a link: what is below it is written in place."""
+        ledger = (self.ledger.with_name(self.ledger.name + end) for end in ("", "-wal", "-shm"))
+        files = (self.manifest_jsonl, self.manifest_csv, self.failures, self.summary, self.lock)
+        private = (self.job, self.log, self.decisions, self.local_service)
+        for path in (*files, *private, *ledger):
+            refuse_odd(path)
+        for top in (self.quarantine, self.images):
+            refuse_odd(top, folder=True)
+        for above, folders, _ in os.walk(self.images):
+            for name in folders:
+                refuse_odd(Path(above, name), folder=True)
 
     def clear_parts(self) -> None:
         """Throw away downloads that an earlier run left unfinished; only the owner may do so."""
@@ -110,6 +140,34 @@ class DatasetFolder:
             raise storage_error(error, self.parts) from None
 
 
+def refuse_odd(path: Path, *, folder: bool = False) -> None:
+    """Raise StorageError when there is something at *path* but no file (or *folder*) of its own.
+
+    A link would lead what is written to another place, a pipe or a device would swallow it.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    wanted = stat.S_ISDIR(mode) if folder else stat.S_ISREG(mode)
+    if not wanted:
+        kinds = {stat.S_IFLNK: "a link", stat.S_IFDIR: "a folder", stat.S_IFREG: "a file"}
+        got = kinds.get(stat.S_IFMT(mode), "a pipe or a device")
+        expected = "a folder" if folder else "a file"
+        raise StorageError(
+            f"cannot use {path}: expected {expected} of its own there, got {got}; move it away"
+        )
+
+
+def open_own(path: Path, flags: int, mode: str) -> IO[str]:
+    """Open the text file at *path* for writing, and make it where there is none; never a link.
+
+    *flags* are added to those of ``os.open``. Raises OSError.
+    """
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o664), mode, encoding="utf-8", newline="")
+
+
 def write_whole(path: Path, texts: Iterable[str]) -> None:
     """Write a file so that a reader finds the old one or the new one, never a half.
 
@@ -117,7 +175,8 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
     """
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        temporary.unlink(missing_ok=True)  # of a run that was killed
+        with open_own(temporary, os.O_EXCL, "w") as file:
             file.writelines(texts)
             file.flush()
             os.fsync(file.fileno())
@@ -150,7 +209,7 @@ def network_file_system(path: Path) -> str | None:
 def append_line(path: Path, row: Mapping[str, object]) -> None:
     """Add one line of JSON to a file that is only ever added to. Raises StorageError."""
     try:
-        with path.open("a", encoding="utf-8", newline="") as file:
+        with open_own(path, os.O_APPEND, "a") as file:
             file.write(json_line(row))
     except OSError as error:
         raise storage_error(error, path) from None
@@ -158,11 +217,12 @@ def append_line(path: Path, row: Mapping[str, object]) -> None:
 
 def quarantine(folder: DatasetFolder, path: Path) -> None:
     """Move the file at *path* out of the way, if there is one. Raises StorageError."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%f")
     try:
         folder.quarantine.mkdir(mode=0o700, exist_ok=True)
+        refuse_odd(folder.quarantine, folder=True)
         path.rename(folder.quarantine / f"{stamp}_{path.name}")
     except OSError as error:
         raise storage_error(error, folder.quarantine) from None

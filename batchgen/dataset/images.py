@@ -4,13 +4,15 @@ import asyncio
 import hashlib
 import mmap
 import os
-from collections.abc import AsyncIterator, Callable
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiofiles
 
-from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder
+from batchgen.dataset.folder import DatasetFolder, refuse_odd, storage_error
 from batchgen.dataset.picture import Picture, PictureError, look_at
 
 _WRITE = 256 * 1024  # bytes for each hop to the writing thread; 64 KiB is ten times 4 KiB already
@@ -54,7 +56,7 @@ async def store_image(
 
 async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
     held = bytearray()
-    async with aiofiles.open(path, "wb") as file:
+    async with aiofiles.open(path, "wb", opener=_own) as file:
         async for chunk in chunks:
             held += chunk
             if len(held) >= _WRITE:
@@ -68,12 +70,38 @@ def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> 
     with path.open("r+b") as file:
         os.fsync(file.fileno())
     sha256, size, picture = examine(path)
-    final = _free_name(folder.root, names, picture.ending, sha256)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    path.replace(final)
-    sync_folder(final.parent)
-    name = final.relative_to(folder.root).as_posix()
+    name = _free_name(folder.root, names, picture.ending, sha256)
+    *above, own = name.split("/")
+    with _opened(folder.root, above) as descriptor:
+        os.replace(path, own, dst_dir_fd=descriptor)
+        os.fsync(descriptor)
     return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)
+
+
+def _own(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
+
+
+@contextmanager
+def _opened(root: Path, names: Sequence[str]) -> Iterator[int]:
+    """A descriptor of the folder *names* below *root*, made where it is missing.
+
+    One level after the other, so that no link on the way is followed, whenever it was put there.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    with ExitStack() as opened:
+        here = os.open(root, flags)
+        opened.callback(os.close, here)
+        for depth, name in enumerate(names, 1):
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o775, dir_fd=here)
+            try:
+                here = os.open(name, flags | os.O_NOFOLLOW, dir_fd=here)
+            except OSError:
+                refuse_odd(root.joinpath(*names[:depth]), folder=True)
+                raise
+            opened.callback(os.close, here)
+        yield here
 
 
 def examine(path: Path) -> tuple[str, int, Picture]:
@@ -90,12 +118,17 @@ def examine(path: Path) -> tuple[str, int, Picture]:
                 view.release()
 
 
-def _free_name(root: Path, names: Callable[[bool], str], ending: str, sha256: str) -> Path:
-    """The final name, unless a different file has it.
+def _free_name(root: Path, names: Callable[[bool], str], ending: str, sha256: str) -> str:
+    """The final name below *root*, unless something else has it.
 
     The same bytes there are this very image, renamed before a crash could record it.
     """
-    wanted = root / (names(False) + ending)
-    if wanted.exists() and hashlib.sha256(wanted.read_bytes()).hexdigest() != sha256:
-        return root / (names(True) + ending)
-    return wanted
+    wanted = names(False) + ending
+    path = root / wanted
+    try:
+        is_file = stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return wanted
+    # A link, a pipe or a folder stays as it is, and is not read.
+    same = is_file and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    return wanted if same else names(True) + ending

@@ -19,6 +19,10 @@ from batchgen.errors import StorageError
 
 Row = Mapping[str, object]
 
+# Spreadsheets take a text that begins with one of these for a formula, and would run it; the last
+# four are the full-width forms of the first.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 _FIRST = ("file_name", "prompt_id", "prompt", "negative_prompt", "seed", "aspect_ratio")
 _LAST = (
     "image_index", "nsfw", "width", "height", "bytes", "sha256", "media_type", "model",
@@ -39,12 +43,19 @@ class Manifest:
 
     folder: DatasetFolder
     columns: Sequence[str]
+    csv_safe: bool
+    """Whether a text in the CSV that a spreadsheet would run gets an apostrophe before it."""
     _jsonl: BinaryIO
     _csv: BinaryIO
 
     @classmethod
     def open(
-        cls, folder: DatasetFolder, columns: Sequence[str], rows: Callable[[], Iterable[Row]]
+        cls,
+        folder: DatasetFolder,
+        columns: Sequence[str],
+        rows: Callable[[], Iterable[Row]],
+        *,
+        csv_safe: bool = True,
     ) -> Self:
         """Open the manifest so that it holds exactly the rows that *rows* gives.
 
@@ -57,18 +68,19 @@ class Manifest:
                 _mend(jsonl, _jsonl_lines(columns, rows()))
                 path = folder.manifest_csv
                 table = stack.enter_context(_open(path))
-                _mend(table, _csv_lines(columns, rows()))
+                _mend(table, _csv_lines(columns, rows(), safe=csv_safe))
                 stack.pop_all()
         except OSError as error:
             raise storage_error(error, path) from None
-        return cls(folder=folder, columns=columns, _jsonl=jsonl, _csv=table)
+        return cls(folder=folder, columns=columns, csv_safe=csv_safe, _jsonl=jsonl, _csv=table)
 
     def append(self, rows: Iterable[Row]) -> None:
         """Add the rows of one variant to both files. Raises StorageError."""
         ordered = [_ordered(self.columns, row) for row in rows]
         try:
             self._jsonl.write(b"".join(json_line(row).encode() for row in ordered))
-            self._csv.write(b"".join(_csv_line(row.values()) for row in ordered))
+            lines = (_csv_line(row.values(), safe=self.csv_safe) for row in ordered)
+            self._csv.write(b"".join(lines))
             # With the system at once: a killed run loses no row, and readers see them land.
             self._jsonl.flush()
             self._csv.flush()
@@ -89,11 +101,15 @@ class Manifest:
 
 
 def is_exact(
-    folder: DatasetFolder, columns: Sequence[str], rows: Callable[[], Iterable[Row]]
+    folder: DatasetFolder,
+    columns: Sequence[str],
+    rows: Callable[[], Iterable[Row]],
+    *,
+    csv_safe: bool = True,
 ) -> bool:
     """Whether both files hold exactly the rows that *rows* gives; nothing is changed."""
     return _holds(folder.manifest_jsonl, _jsonl_lines(columns, rows())) and _holds(
-        folder.manifest_csv, _csv_lines(columns, rows())
+        folder.manifest_csv, _csv_lines(columns, rows(), safe=csv_safe)
     )
 
 
@@ -105,7 +121,8 @@ def _holds(path: Path, lines: Iterator[bytes]) -> bool:
 
 
 def _open(path: Path) -> BinaryIO:
-    return path.open("r+b" if path.exists() else "w+b")
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o664), "r+b")
 
 
 def _mend(file: BinaryIO, lines: Iterator[bytes]) -> None:
@@ -128,22 +145,24 @@ def _jsonl_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]
     return (json_line(_ordered(columns, row)).encode() for row in rows)
 
 
-def _csv_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
-    yield _csv_line(columns)
+def _csv_lines(columns: Sequence[str], rows: Iterable[Row], *, safe: bool) -> Iterator[bytes]:
+    yield _csv_line(columns, safe=safe)
     for row in rows:
-        yield _csv_line(_ordered(columns, row).values())
+        yield _csv_line(_ordered(columns, row).values(), safe=safe)
 
 
-def _csv_line(cells: Iterable[object]) -> bytes:
+def _csv_line(cells: Iterable[object], *, safe: bool) -> bytes:
     text = io.StringIO()
     # The writer quotes what holds a character of its own line end, so that has to be "\r\n".
-    csv.writer(text).writerow(_cell(cell) for cell in cells)
+    csv.writer(text).writerow(_cell(cell, safe=safe) for cell in cells)
     return text.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, *, safe: bool) -> object:
     if value is None:
         return ""
+    if safe and isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
 
 

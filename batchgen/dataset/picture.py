@@ -6,10 +6,11 @@ download lacks. A server's word for the type is not asked.
 
 import struct
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_PIXELS = 100_000_000
+MAX_PARTS = 100_000  # chunks or segments: 64 MiB can hold millions, which take long to walk
+MAX_PADDING = 1024  # zeros behind the end of a JPEG or WebP
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -47,74 +48,107 @@ def look_at(data: memoryview) -> Picture:
 
 
 def _png(data: memoryview) -> Picture:
+    """Whole when it starts with IHDR, holds IDAT and stops with the first IEND."""
     size: tuple[int, int] | None = None
-    kind, pixels = b"", False
-    for kind, body in _png_chunks(data):
-        if kind == b"IHDR":
-            size = struct.unpack_from(">II", body)
+    at, pixels = len(_PNG), False
+    for _ in range(MAX_PARTS):
+        end = _png_chunk(data, at)
+        kind, length = bytes(data[at + 4 : at + 8]), end - at - 12
+        if (kind == b"IHDR") is not (size is None) or (kind == b"IHDR" and length != 13):
+            raise PictureError("the PNG image is damaged: expected one header, at its start")
+        if kind == b"IEND":
+            if length or end != len(data):
+                raise PictureError("the PNG image goes on behind its end")
+            if not pixels:
+                raise PictureError("the PNG image holds no pixels")
+            assert size is not None
+            return Picture(media_type="image/png", ending=".png", width=size[0], height=size[1])
+        size = size or struct.unpack_from(">II", data, at + 8)
         pixels = pixels or kind == b"IDAT"
-    if size is None or not pixels or kind != b"IEND":
-        raise PictureError("the PNG image is cut short: it has no end")
-    return Picture(media_type="image/png", ending=".png", width=size[0], height=size[1])
-
-
-def _png_chunks(data: memoryview) -> Iterator[tuple[bytes, bytes]]:
-    """The kind of each chunk and how its body starts.
-
-    These are copies: a view kept in the traceback of an error would hold the file open.
-    """
-    at = len(_PNG)
-    while at < len(data):
-        if at + 12 > len(data):
-            raise PictureError("the PNG image is cut short")
-        (length,) = struct.unpack_from(">I", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            raise PictureError("the PNG image is cut short")
-        (checksum,) = struct.unpack_from(">I", data, end - 4)
-        if zlib.crc32(data[at + 4 : end - 4]) != checksum:
-            raise PictureError("the PNG image is damaged: a checksum does not fit")
-        yield bytes(data[at + 4 : at + 8]), bytes(data[at + 8 : min(at + 16, end - 4)])
         at = end
+    raise PictureError(f"refused a PNG image of more than {MAX_PARTS} chunks")
+
+
+def _png_chunk(data: memoryview, at: int) -> int:
+    """Where the chunk at *at* ends. Raises PictureError when it is cut short or damaged."""
+    if at + 12 > len(data):
+        raise PictureError("the PNG image is cut short: it has no end")
+    (length,) = struct.unpack_from(">I", data, at)
+    end: int = at + 12 + length
+    if end > len(data):
+        raise PictureError("the PNG image is cut short")
+    (checksum,) = struct.unpack_from(">I", data, end - 4)
+    if zlib.crc32(data[at + 4 : end - 4]) != checksum:
+        raise PictureError("the PNG image is damaged: a checksum does not fit")
+    return end
 
 
 def _jpeg(data: memoryview) -> Picture:
+    """Whole when its headers lead to a scan and an end marker is the last there is."""
     # Some encoders pad behind the end marker; anything but zeros there is refused.
-    if not bytes(data[-1024:]).rstrip(b"\0").endswith(b"\xff\xd9"):
+    if not bytes(data[-MAX_PADDING:]).rstrip(b"\0").endswith(b"\xff\xd9"):
         raise PictureError("the JPEG image is cut short: it has no end marker")
+    size: tuple[int, int] | None = None
     at = 2
-    while at + 4 <= len(data):
+    for _ in range(MAX_PARTS):
         if data[at] != 0xFF:
             raise PictureError("the JPEG image is damaged: expected a marker")
         marker = data[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
+        if marker == 0xD9:
+            break
+        (length,) = struct.unpack_from(">H", data, at + 2)
         # SOF0 to SOF15 hold the size; C4, C8 and CC are other tables.
         if 0xC0 <= marker <= 0xCF and marker not in {0xC4, 0xC8, 0xCC}:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return Picture(media_type="image/jpeg", ending=".jpg", width=width, height=height)
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        at += 2 + max(length, 2)
-    raise PictureError("the JPEG image has no size in it")
+            if size or length < 11:
+                raise PictureError("the JPEG image is damaged: expected one header with its size")
+            size = struct.unpack_from(">HH", data, at + 5)[::-1]
+        if marker == 0xDA and size:
+            return Picture(media_type="image/jpeg", ending=".jpg", width=size[0], height=size[1])
+        if length < 2 or marker == 0xDA:
+            break
+        at += 2 + length
+    raise PictureError("the JPEG image is damaged: its headers lead to no pixels")
 
 
 def _webp(data: memoryview) -> Picture:
+    """Whole when its chunks fill it and one of them holds pixels."""
     (length,) = struct.unpack_from("<I", data, 4)
-    if length + 8 > len(data):
+    end = 8 + length
+    if end > len(data):
         raise PictureError("the WebP image is cut short")
-    kind = bytes(data[12:16])
+    if len(data) - end > MAX_PADDING or any(data[end:]):
+        raise PictureError("the WebP image goes on behind its end")
+    size: tuple[int, int] | None = None
+    at, pixels = 12, False
+    for _ in range(MAX_PARTS):
+        if at >= end:
+            break
+        kind, length = struct.unpack_from("<4sI", data, at)
+        if at + 8 + length > end:
+            raise PictureError("the WebP image is damaged: a chunk is longer than the file")
+        size = size or _webp_size(kind, data, at + 8)
+        pixels = pixels or kind in {b"VP8 ", b"VP8L", b"ANMF"}
+        at += 8 + length + length % 2
+    if at < end or not size or not pixels:
+        raise PictureError("the WebP image is damaged: its chunks hold no pixels")
+    return Picture(media_type="image/webp", ending=".webp", width=size[0], height=size[1])
+
+
+def _webp_size(kind: bytes, data: memoryview, body: int) -> tuple[int, int]:
+    """Width and height by the first chunk. Raises PictureError when that cannot tell."""
     if kind == b"VP8X":
-        sides = struct.unpack_from("<3s3s", data, 24)
-        width, height = (1 + int.from_bytes(side, "little") for side in sides)
-    elif kind == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    elif kind == b"VP8 ":
-        width, height = (n & 0x3FFF for n in struct.unpack_from("<HH", data, 26))
-    else:
-        raise PictureError("the WebP image starts with an unknown chunk")
-    return Picture(media_type="image/webp", ending=".webp", width=width, height=height)
+        sides = struct.unpack_from("<3s3s", data, body + 4)
+        return 1 + int.from_bytes(sides[0], "little"), 1 + int.from_bytes(sides[1], "little")
+    if kind == b"VP8L" and data[body] == 0x2F:
+        (bits,) = struct.unpack_from("<I", data, body + 1)
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    if kind == b"VP8 " and bytes(data[body + 3 : body + 6]) == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", data, body + 6)
+        return width & 0x3FFF, height & 0x3FFF
+    raise PictureError("the WebP image starts with an unknown chunk")
 
 
 def _shown(head: bytes) -> str:

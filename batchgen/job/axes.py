@@ -6,12 +6,15 @@ Ranges stay Python ranges: two billion seeds take no memory, and membership is a
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from batchgen.job.canonical import canonical
 from batchgen.job.models import Model
 from batchgen.job.wording import describe, did_you_mean
 
 _RANGE = re.compile(r"(-?[0-9]{1,18})\.\.(-?[0-9]{1,18})")
+MAX_VALUES = 10**18  # what Python can count is ten times that
+MAX_TEXT = 1_000_000  # characters; it is written into every row of the manifest
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,29 @@ class Values(Sequence[object]):
             return type(value) is int and value in self.items
         return canonical(value) in self._known
 
-    def without(self, other: "Values") -> "Values":
-        """The values that *other* lacks."""
-        return Values(tuple(v for v in self if v not in other))
+    def without(self, other: "Values") -> list["Values"]:
+        """The values that *other* lacks, in pieces: what is left of a range is ranges."""
+        own, lost = self.items, self.common(other).items
+        if not isinstance(own, range):
+            pieces: list[Sequence[object]] = [tuple(v for v in own if v not in other)]
+        elif not lost:
+            pieces = [own]
+        elif isinstance(lost, range):
+            pieces = [range(own.start, lost.start), range(lost.stop, own.stop)]
+        else:
+            ends = [own.start - 1, *(v for v in lost if isinstance(v, int)), own.stop]
+            pieces = [range(before + 1, after) for before, after in pairwise(ends)]
+        return [Values(piece) for piece in pieces if piece]
 
     def common(self, other: "Values") -> "Values":
-        """The values that *other* has too."""
-        return Values(tuple(v for v in self if v in other))
+        """The values that *other* has too; no long range is walked through."""
+        own, others = self.items, other.items
+        if isinstance(own, range) and isinstance(others, range):
+            start = max(own.start, others.start)
+            return Values(range(start, max(start, min(own.stop, others.stop))))
+        if isinstance(own, range):
+            return Values(tuple(sorted(v for v in others if type(v) is int and v in own)))
+        return Values(tuple(v for v in own if v in other))
 
 
 class AxisError(ValueError):
@@ -96,7 +115,9 @@ def read_values(raw: object, *, name: str, model: Model) -> tuple[Values, list[s
 def refuse(value: object, *, name: str, model: Model, index: int | None = None) -> None:
     """Raise AxisError when *model* does not accept *value* for the parameter *name*."""
     parameter = model.parameter(name)
-    if parameter:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        message: str | None = too_long(value)
+    elif parameter:
         message = parameter.refuse(value)
     elif isinstance(value, list | dict):
         message = f"expected a text, a number, true or false, got {describe(value)}"
@@ -104,6 +125,11 @@ def refuse(value: object, *, name: str, model: Model, index: int | None = None) 
         message = None
     if message:
         raise AxisError(message, index)
+
+
+def too_long(text: str) -> str:
+    """Say that *text* is longer than any model reads."""
+    return f"expected a text of at most {MAX_TEXT:,} characters, got {len(text):,}"
 
 
 def unknown_parameter(name: str, model: Model) -> str | None:
@@ -141,6 +167,8 @@ def _counted(raw: Mapping[object, object]) -> range:
     if type(start) is not int or type(count) is not int:
         got = f"{describe(start)} and {describe(count)}"
         raise AxisError(f"expected whole numbers as start and count, got {got}")
+    if count > MAX_VALUES:
+        raise AxisError(f"expected a count of at most {MAX_VALUES:,}, got {count:,}")
     if count < 1:
         raise AxisError(f"expected a count of at least 1, got {count}")
     return range(start, start + count)

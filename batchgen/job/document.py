@@ -7,6 +7,7 @@ merge keys, tags or duplicate keys, and caps on size, depth and numbers.
 
 import math
 import re
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,11 @@ from batchgen.errors import JobError, Problem
 from batchgen.job.files import Place, decode_text, read_regular_file
 
 MAX_BYTES = 16 * 1024 * 1024
+MAX_LINES = 1_000_000
+MAX_VALUES = 250_000  # keys included; of each its place is kept, which takes some 300 bytes
 MAX_DEPTH = 50
+MAX_PROBLEMS = 20  # a file that is no job at all has a mistake in every line
+MAX_SOURCE = 10_000  # characters of a line that is shown beside a mistake
 MAX_DIGITS = 19  # 2**63 has 19; a number of thousands of digits makes int() raise
 
 
@@ -33,6 +38,8 @@ class Mark(Protocol):
 
 Keys = tuple[str | int, ...]
 """The way to a value: mapping keys and list indexes from the top, ``("prompts", 0, "text")``."""
+
+_ELSEWHERE = "many prompts go into a file of their own (prompts: [{file: prompts.txt}])"
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _TRUE = re.compile(r"true|True|TRUE")
@@ -71,21 +78,35 @@ class Document:
 
     file: str
     value: object
-    lines: tuple[str, ...]
-    values: dict[Keys, tuple[int, int]] = field(repr=False)
-    keys: dict[Keys, tuple[int, int]] = field(repr=False)
+    text: "_Text" = field(repr=False)
+    values: dict[Keys, int] = field(repr=False)
+    keys: dict[Keys, int] = field(repr=False)
 
     def place(self, path: Keys, *, of_key: bool = False) -> Place:
         """Where the value at *path* (or its key) stands; else the nearest thing above it."""
         if of_key and path in self.keys:
-            return self._place(*self.keys[path])
+            return self.text.place(self.keys[path])
         while path and path not in self.values:
             path = path[:-1]
-        return self._place(*self.values.get(path, (0, 0)))
+        return self.text.place(self.values.get(path, 0))
 
-    def _place(self, line: int, column: int) -> Place:
-        source = self.lines[line] if line < len(self.lines) else ""
-        return Place(file=self.file, line=line + 1, column=column + 1, source=source)
+
+class _Text:
+    """The text of a file, and the place of every character in it."""
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text
+        self._starts = array("I", [0, *(end.end() for end in _LINE_END.finditer(text))])
+
+    def place(self, index: int) -> Place:
+        line = bisect_right(self._starts, index) - 1
+        start = self._starts[line]
+        more = line + 1 < len(self._starts)
+        end = self._starts[line + 1] if more else len(self.text)
+        # A line of megabytes is not worth showing, and must not be kept for every value on it.
+        source = self.text[start:end].rstrip("\r\n") if end - start <= MAX_SOURCE else ""
+        return Place(file=self.file, line=line + 1, column=index - start + 1, source=source)
 
 
 def read_document(path: Path) -> Document:
@@ -99,11 +120,11 @@ def read_document(path: Path) -> Document:
 
 def parse_document(text: str, *, file: str) -> Document:
     """Parse the YAML *text* of *file*. Raises JobError with every problem found."""
-    reader = _Reader(
-        file=file,
-        lines=tuple(_LINE_END.split(text)),
-        starts=[0, *(end.end() for end in _LINE_END.finditer(text))],
-    )
+    if text.count("\n") + text.count("\r") > 2 * MAX_LINES:  # "\r\n" is one of each
+        reader = _Reader(text=_Text(file, ""))
+        reader.refuse(0, f"expected at most {MAX_LINES:,} lines; {_ELSEWHERE}")
+        raise JobError(reader.problems)
+    reader = _Reader(text=_Text(file, text))
     try:
         _refuse_control_characters(text)
         for event in yaml.parse(text, Loader=_LOADER):
@@ -117,7 +138,7 @@ def parse_document(text: str, *, file: str) -> Document:
     return Document(
         file=file,
         value=reader.root,
-        lines=reader.lines,
+        text=reader.text,
         values=reader.values,
         keys=reader.keys,
     )
@@ -135,28 +156,25 @@ class _StopError(Exception):
 class _Reader:
     """Builds values from events with a stack of its own, so depth cannot exhaust Python's."""
 
-    file: str
-    lines: tuple[str, ...]
-    starts: list[int]
+    text: _Text
     root: object = None
     documents: int = 0
-    values: dict[Keys, tuple[int, int]] = field(default_factory=dict)
-    keys: dict[Keys, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Keys, int] = field(default_factory=dict)
+    keys: dict[Keys, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     stack: list[tuple[dict[str, object] | list[object], Keys]] = field(default_factory=list)
     pending_key: list[str | None] = field(default_factory=list)
 
-    def at(self, index: int) -> tuple[int, int]:
-        line = bisect_right(self.starts, index) - 1
-        return line, index - self.starts[line]
-
     def refuse(self, where: Mark | int, message: str) -> None:
-        line, column = self.at(where if isinstance(where, int) else where.index)
-        place = Place(file=self.file, line=line + 1, column=column + 1, source=self.lines[line])
+        place = self.text.place(where if isinstance(where, int) else where.index)
         self.problems.append(place.problem(message))
 
     def take(self, event: yaml.Event) -> None:
         mark: Mark = event.start_mark  # type: ignore[assignment]  # the stubs allow None
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise _StopError(mark.index, "too many mistakes; nothing more was read")
+        if len(self.values) + len(self.keys) > MAX_VALUES:
+            raise _StopError(mark.index, f"expected at most {MAX_VALUES:,} values; {_ELSEWHERE}")
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents == 2:
@@ -213,16 +231,16 @@ class _Reader:
         if plain and key == "<<":
             self.refuse(mark, "merge keys are not supported; write the keys out")
         elif key in container:
-            first = self.keys[(*path, key)][0] + 1
+            first = self.text.place(self.keys[(*path, key)]).line
             self.refuse(mark, f"key {key!r} was given before, on line {first}")
         self.pending_key[-1] = key
-        self.keys[(*path, key)] = self.at(mark.index)
+        self.keys[(*path, key)] = mark.index
 
     def _put(self, value: object, mark: Mark) -> Keys:
         if not self.stack:
             if self.documents == 1:
                 self.root = value
-            self.values[()] = self.at(mark.index)
+            self.values[()] = mark.index
             return ()
         container, path = self.stack[-1]
         if isinstance(container, list):
@@ -235,7 +253,7 @@ class _Reader:
                 raise _StopError(mark.index, "expected a text as key, got a list or a mapping")
             container[key] = value
             path = (*path, key)
-        self.values[path] = self.at(mark.index)
+        self.values[path] = mark.index
         return path
 
 

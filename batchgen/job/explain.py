@@ -1,12 +1,13 @@
 """Mistakes in the shape of a job file in words: what was expected, what was got, and where."""
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from batchgen.errors import JobError, Problem
-from batchgen.job.document import Document, Keys
+from batchgen.job.document import MAX_PROBLEMS, Document, Keys
 from batchgen.job.shape import JobFile, Output, Poll, Run, Timeouts
 from batchgen.job.wording import describe, did_you_mean
 
@@ -17,6 +18,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "run.timeouts": Timeouts,
     "output": Output,
 }
+# What people call the API key.
+_SECRETS = {"api_key", "apikey", "api-key", "key", "token", "secret", "wavespeed_api_key"}
 
 
 def check_shape(document: Document) -> tuple[JobFile, list[Problem]]:
@@ -34,8 +37,10 @@ def check_shape(document: Document) -> tuple[JobFile, list[Problem]]:
         return JobFile.model_validate(document.value), []
     except ValidationError as errors:
         found = errors.errors(include_url=False)
-        sound = _without([e["loc"] for e in found], document.value)
-        return JobFile.model_validate(sound), [_explain(e, document) for e in found]
+        problems = [_explain(e, document) for e in found[:MAX_PROBLEMS]]
+        if len(found) >= MAX_PROBLEMS:
+            raise JobError(problems) from None
+        return JobFile.model_validate(_without([e["loc"] for e in found], document.value)), problems
 
 
 def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> dict[str, object]:
@@ -52,14 +57,24 @@ def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> di
 def _explain(error: ErrorDetails, document: Document) -> Problem:
     path = _document_path(error["loc"], document)
     if error["type"] == "extra_forbidden":
-        section = _SECTIONS.get(".".join(str(k) for k in path[:-1]))
-        near = did_you_mean(str(path[-1]), section.model_fields if section else ())
-        return document.place(path, of_key=True).problem(f"unknown key {path[-1]!r}{near}")
+        return _unknown_key(path, document)
     if error["type"] == "missing":
         name = str(path[-1])
         near = did_you_mean(name, error["input"]).replace("did you mean", "is it called")
         return document.place(path[:-1]).problem(f"expected the key {name!r}, got none{near}")
     return document.place(path).problem(f"expected {_expected(error)}, got {_got(error)}")
+
+
+def _unknown_key(path: Keys, document: Document) -> Problem:
+    name = str(path[-1])
+    section = _SECTIONS.get(".".join(str(k) for k in path[:-1]))
+    near = did_you_mean(name, section.model_fields if section else ())
+    problem = document.place(path, of_key=True).problem(f"unknown key {path[-1]!r}{near}")
+    if name.lower() not in _SECRETS:
+        return problem
+    advice = "a job file never holds the API key; it is read from WAVESPEED_API_KEY"
+    # The line would show it.
+    return replace(problem, message=f"unknown key {path[-1]!r}: {advice}", source="")
 
 
 def _document_path(loc: tuple[int | str, ...], document: Document) -> Keys:

@@ -10,6 +10,7 @@ from batchgen.errors import JobError, Problem, UsageError
 
 # C0 and C1 controls but the tab, line separators, and marks of the writing direction.
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_MAX_MESSAGE = 600  # characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,9 @@ class Place:
     source: str = ""
 
     def problem(self, message: str) -> Problem:
-        """The problem *message*, found here."""
+        """The problem *message*, found here; it may quote a key of a million characters."""
+        if len(message) > _MAX_MESSAGE:
+            message = message[: _MAX_MESSAGE // 2] + " ... " + message[-_MAX_MESSAGE // 2 :]
         return Problem(
             file=self.file,
             line=self.line,
@@ -41,7 +44,9 @@ def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
     """The bytes of the regular file at *path*.
 
     A device or a pipe could block or never end, so it is refused before it is read, as is a file
-    of more than *max_bytes*. Raises UsageError in these cases and when it cannot be opened.
+    of more than *max_bytes*. A file that has more to it than its size says is one of the system's
+    own, such as /proc/self/environ, or is being written. Raises UsageError in these cases and when
+    it cannot be opened.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -50,14 +55,19 @@ def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read {what} at {path}: {_reason(error)}") from None
     # Looked at before it becomes a file object, which a directory cannot.
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise UsageError(f"expected {what} at {path}, but that is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        # The size is checked again while reading: the file may grow meanwhile.
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise UsageError(f"expected {what} of at most {max_bytes >> 20} MiB at {path}")
+        if found.st_size > max_bytes:
+            raise UsageError(f"expected {what} of at most {max_bytes >> 20} MiB at {path}")
+        try:
+            data = file.read(found.st_size + 1)
+        except OSError as error:
+            raise UsageError(f"cannot read {what} at {path}: {_reason(error)}") from None
+    if len(data) > found.st_size:
+        raise UsageError(f"expected {what} at {path}, but that has no fixed size")
     return data
 
 

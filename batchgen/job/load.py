@@ -1,6 +1,7 @@
 """From a job file to a checked :class:`Job`, or all that is wrong with it at once."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from batchgen.errors import JobError, Problem
 from batchgen.job.axes import AxisError, Values, read_values, refuse, unknown_parameter
-from batchgen.job.document import Document, Keys, read_document
+from batchgen.job.document import MAX_PROBLEMS, Document, Keys, read_document
 from batchgen.job.explain import check_shape
 from batchgen.job.models import Model, find_model, refuse_model_id
 from batchgen.job.names import KEY_DIGITS, image_name, refuse_pattern
@@ -22,10 +23,14 @@ from batchgen.job.variants import Box, Variant, Variants, boxes_of, distinct_box
 class Pace:
     """How fast a run may go and what it may cost; each has a twin among the options of ``run``."""
 
-    concurrency: int
-    """Predictions in flight."""
+    tier: str | None
+    """Of the account, which the next two stand above: a name of TIERS; None for not said."""
+    concurrency: int | None
+    """Predictions in flight; None for what the tier allows."""
     rate: float | None
-    """Images per minute; None for no limit of our own."""
+    """Images per minute; None for what the tier allows."""
+    retries: int | None
+    """Times that a submit turned away, or a download, is tried again; None for our own numbers."""
     budget_micros: int | None
     """Millionths of a US dollar for the dataset as a whole."""
     max_duration: float | None
@@ -61,6 +66,8 @@ class Job:
     """Where the dataset goes unless the command line says otherwise."""
     file_name: str
     """Pattern of an image's name below ``images/``."""
+    csv_safe: bool
+    """Whether ``manifest.csv`` is kept from being run by a spreadsheet."""
     file: Path
     resolved: Mapping[str, object]
     """The content of the job file with every default filled in, as plain values."""
@@ -114,7 +121,12 @@ class _Loader:
     def load(self) -> Job | None:
         model = self._model()
         axes, params = self._axes(model), self._params(model)
-        reader = PromptReader(document=self.document, model=model, folder=self.file.parent)
+        reader = PromptReader(
+            document=self.document,
+            model=model,
+            folder=self.file.parent,
+            most=self.shape.run.max_variants,
+        )
         prompts = reader.read(self.shape.prompts)
         self.problems += reader.problems
         self.warnings += reader.warnings
@@ -177,7 +189,7 @@ class _Loader:
         if name == "prompt":
             wrong = "prompts go under the key prompts"
         if wrong:
-            self.problems.append(self.document.place(path, of_key=True).problem(wrong))
+            self._add(self.document.place(path, of_key=True).problem(wrong))
         return wrong is not None
 
     def _file_name(self, model: Model, prompts: tuple[Prompt, ...], used: set[str]) -> None:
@@ -190,7 +202,8 @@ class _Loader:
     def _guard(
         self, boxes: list[Box], prompts: tuple[Prompt, ...], axes: Mapping[str, Values]
     ) -> bool:
-        asked, most = sum(box.size for box in boxes), self.shape.run.max_variants
+        asked = sum(box.size for box in boxes)
+        most = min(self.shape.run.max_variants, sys.maxsize)  # a sequence cannot be longer
         if asked <= most:
             return True
         factors = [f"{len(prompts):,} prompt{'s' if len(prompts) > 1 else ''}"]
@@ -234,6 +247,7 @@ class _Loader:
             pace=self._pace(),
             folder=self.file.parent / folder,
             file_name=self.shape.output.file_name,
+            csv_safe=self.shape.output.csv_safe,
             file=self.file,
             resolved=self.shape.model_dump(mode="json"),
             warnings=tuple(self.warnings),
@@ -242,8 +256,10 @@ class _Loader:
     def _pace(self) -> Pace:
         run, wait = self.shape.run, self.shape.run.timeouts
         return Pace(
+            tier=run.tier,
             concurrency=run.concurrency,
             rate=run.rate,
+            retries=run.retries,
             # Rounded down: a budget is never exceeded by a fraction of its last cent.
             budget_micros=None if run.budget is None else math.floor(round(run.budget * 1e6, 3)),
             max_duration=None if run.max_duration is None else read_duration(run.max_duration),
@@ -267,7 +283,12 @@ class _Loader:
                 self._refuse(("run", name), str(error))
 
     def _refuse(self, path: Keys, message: str) -> None:
-        self.problems.append(self.document.place(path).problem(message))
+        self._add(self.document.place(path).problem(message))
+
+    def _add(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise JobError(self.problems)
 
     def _warn(self, path: Keys, message: str) -> None:
         self.warnings.append(self.document.place(path).problem(message))

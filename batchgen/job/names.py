@@ -13,6 +13,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MAX_PART = 150  # characters between two slashes; file systems allow 255 bytes, endings included
 _WIDTHS = (60, 30, 15, 8)  # characters a value may fill: fewer where the part would be too long
 _MAX_KEY = 20
+_MAX_VALUE = 1_000  # characters of a value that are looked at
 
 # Hugging Face's image folder guesses splits from these words between - . _ space digits and /,
 # and then silently drops rows and metadata (datasets 5.2).
@@ -81,11 +82,14 @@ def _fill(part: str, filled: Mapping[str, str]) -> str:
 
 def safe_part(text: str) -> str:
     """*text* in letters, digits, ``.``, ``_`` and ``-``; ``16:9`` becomes ``16x9``."""
-    text = re.sub(r"(?<=\d):(?=\d)", "x", text)
+    text = re.sub(r"(?<=\d):(?=\d)", "x", text[:_MAX_VALUE])
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-")[:60] or "x"
 
 
 def _tidy(part: str) -> str:
-    stem, dot, rest = (part.strip(" .") or "x").partition(".")
+    # The pattern of a repair comes from a ledger, which others may have edited.
+    plain = re.sub(r"[^A-Za-z0-9._ -]+", "-", part).strip(" .").lstrip("-. ")
+    stem, dot, rest = (plain or "x").partition(".")
+    stem = stem.rstrip()
     return f"{stem}x{dot}{rest}" if _DEVICE.fullmatch(stem) else f"{stem}{dot}{rest}"

@@ -1,7 +1,5 @@
 """The prompts of a job: texts, entries and files become :class:`Prompt` values."""
 
-import csv
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -9,18 +7,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem, UsageError
-from batchgen.job.axes import AxisError, Values, read_values, refuse, several, unknown_parameter
+from batchgen.job.axes import (
+    MAX_TEXT,
+    AxisError,
+    Values,
+    read_values,
+    refuse,
+    several,
+    too_long,
+    unknown_parameter,
+)
 from batchgen.job.canonical import digest
-from batchgen.job.document import Document, resolve
-from batchgen.job.files import Place, decode_text, read_regular_file
+from batchgen.job.document import MAX_PROBLEMS, Document
+from batchgen.job.files import Place
 from batchgen.job.models import Model
+from batchgen.job.promptfiles import read_rows
 from batchgen.job.shape import PromptEntry, PromptFile
 from batchgen.job.wording import describe
 
-MAX_FILE_BYTES = 256 * 1024 * 1024
-MAX_FILE_PROBLEMS = 20  # one wrong column of a million rows is one mistake, not a million
+_FEW = 100_000  # prompts that are read in any case, so that their number can be said
 MAX_ID_CHARACTERS = 100
-ENDINGS = (".txt", ".csv", ".tsv", ".jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +55,8 @@ class PromptReader:
     document: Document
     model: Model
     folder: Path
+    most: int
+    """Variants that the job may have; every prompt makes one at the least."""
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     _wrong_columns: set[tuple[str, str]] = field(default_factory=set)
@@ -59,6 +67,15 @@ class PromptReader:
         prompts: list[Prompt] = []
         for raw in self._raw(items):
             prompt = self._prompt(raw)
+            # One wrong column of a million rows is one mistake, not a million.
+            if len(self.problems) >= MAX_PROBLEMS:
+                self._refuse(raw.place("text", False), "too many mistakes; nothing more was read")
+                break
+            if len(prompts) >= max(self.most, _FEW):
+                wrong = f"expected at most {self.most:,} variants, got more than {len(prompts):,}"
+                place = self.document.place(("prompts",))
+                self._refuse(place, f"{wrong} prompts; raise run.max_variants if you want them all")
+                break
             if prompt is None:
                 continue
             earlier = found.setdefault(prompt.id, prompt)
@@ -91,12 +108,8 @@ class PromptReader:
             self._refuse(place(name, True), f"expected either file or {name}, got both")
             return
         path = self.folder / item.file
-        before = len(self.problems)
         try:
             for row_place, fields in read_rows(path):
-                if len(self.problems) >= before + MAX_FILE_PROBLEMS:
-                    self._refuse(row_place, "too many mistakes; the file was not read further")
-                    return
 
                 def where(
                     name: str, of_key: bool, row: Place = row_place, own: Container[str] = fields
@@ -118,7 +131,9 @@ class PromptReader:
         text, given_id = fields.pop(name, None), fields.pop("id", None)
         parameter = self.model.parameter("prompt")
         wrong = parameter.refuse(text) if parameter else None
-        if wrong or not isinstance(text, str) or not text.strip():
+        if wrong or not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
+            if isinstance(text, str) and len(text) > MAX_TEXT:
+                wrong = too_long(text)
             wrong = wrong or f"expected a text that is not empty, got {describe(text)}"
             self._refuse(raw.place(name, False), wrong)
         values = {key: self._values(key, value, raw) for key, value in fields.items()}
@@ -152,106 +167,6 @@ class PromptReader:
 
     def _refuse(self, place: Place, message: str) -> None:
         self.problems.append(place.problem(message))
-
-
-def read_rows(path: Path) -> Iterator[tuple[Place, dict[str, object]]]:
-    """The prompts of a file with their places: ``text`` from .txt, all columns from the others.
-
-    Raises UsageError for a file that is not there or of another kind, JobError for a bad row.
-    """
-    if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"expected a prompt file ending in {', '.join(ENDINGS)}, got {path}")
-    raw = read_regular_file(path, max_bytes=MAX_FILE_BYTES, what="a prompt file")
-    text = decode_text(raw, file=str(path)).replace("\r\n", "\n").replace("\r", "\n")
-    match path.suffix.lower():
-        case ".txt":
-            yield from _text_rows(text, path)
-        case ".jsonl":
-            yield from _jsonl_rows(text, path)
-        case suffix:
-            yield from _table_rows(text, path, delimiter="\t" if suffix == ".tsv" else ",")
-
-
-def _text_rows(text: str, path: Path) -> Iterator[tuple[Place, dict[str, object]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        prompt = line.strip()
-        if prompt and not prompt.startswith("#"):
-            yield Place(file=str(path), line=number, column=1, source=line), {"text": prompt}
-
-
-def _jsonl_rows(text: str, path: Path) -> Iterator[tuple[Place, dict[str, object]]]:
-    # Not splitlines(): a prompt may hold U+2028 or U+0085.
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        place = Place(file=str(path), line=number, column=1, source=line)
-        try:
-            row = json.loads(line)
-            # What cannot be written back cannot be sent: NaN, 1e999, half a surrogate pair.
-            json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
-        except (ValueError, RecursionError) as error:
-            raise JobError([place.problem(f"expected valid JSON: {_fault(error)}")]) from None
-        if not isinstance(row, dict):
-            raise JobError([place.problem(f"expected a JSON object, got {describe(row)}")])
-        if type(row.get("id")) is int:
-            row["id"] = str(row["id"])
-        yield place, {key: value for key, value in row.items() if value is not None}
-
-
-def _table_rows(
-    text: str, path: Path, *, delimiter: str
-) -> Iterator[tuple[Place, dict[str, object]]]:
-    # The module's default of 131,072 characters would refuse a long prompt.
-    csv.field_size_limit(MAX_FILE_BYTES)
-    lines = text.split("\n")
-    # With the line ends: a quoted cell may hold some.
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    line = 1
-    try:
-        for row in reader:
-            place = Place(file=str(path), line=line, column=1, source=delimiter.join(row)[:200])
-            line = reader.line_num + 1
-            if not header:
-                header = [name.strip() for name in row]
-                _check_header(header, place)
-            elif row:
-                yield place, _table_fields(header, row, place, delimiter=delimiter)
-    except csv.Error as error:
-        place = Place(file=str(path), line=line, column=1, source=lines[line - 1][:200])
-        unclosed = "unexpected end of data" in str(error)
-        wrong = "a quote in this row is never closed" if unclosed else str(error)
-        raise JobError([place.problem(f"expected a table: {wrong}")]) from None
-
-
-def _check_header(header: list[str], place: Place) -> None:
-    if not {"text", "prompt"} & set(header):
-        raise JobError([place.problem("expected a first line with a column called text or prompt")])
-    if len(set(header)) < len(header):
-        raise JobError([place.problem("expected every column to have a name of its own")])
-
-
-def _table_fields(
-    header: list[str], row: list[str], place: Place, *, delimiter: str
-) -> dict[str, object]:
-    if len(row) > len(header):
-        columns = "1 column" if len(header) == 1 else f"{len(header)} columns"
-        what = "tab" if delimiter == "\t" else "comma"
-        message = f"expected {columns}, got {len(row)}; a text with a {what} needs quotes"
-        raise JobError([place.problem(message)])
-    texts = {"text", "prompt", "id", "negative_prompt"}
-    cells = zip(header, row, strict=False)  # an empty cell, or a missing one, is not set
-    return {n: cell if n in texts else resolve(cell) for n, cell in cells if cell != ""}
-
-
-def _fault(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at column {error.colno}"
-    if isinstance(error, UnicodeEncodeError):
-        return "half of a surrogate pair in a text"
-    if isinstance(error, RecursionError):
-        return "too deeply nested"
-    return "NaN, or a number that is too large"
 
 
 def _refuse_id(value: object) -> str | None:

@@ -65,11 +65,19 @@ class Timeouts(Section):
 class Run(Section):
     """Pace and limits of a run."""
 
-    concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
-        default=8, description="Predictions in flight."
+    tier: Literal["bronze", "silver", "gold", "ultra"] | None = Field(
+        default=None,
+        description="Tier of the account: sets concurrency and rate, where they are not set.",
+    )
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        default=None, description="Predictions in flight."
     )
     rate: Annotated[float, Field(gt=0, le=1_000_000)] | None = Field(
         default=None, description="Images per minute, at the most."
+    )
+    retries: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        default=None,
+        description="Times that a submit turned away, or a download, is tried again in one run.",
     )
     max_variants: Annotated[int, Field(ge=1)] = Field(
         default=10_000, description="Refuse a job of more variants than this."
@@ -103,6 +111,10 @@ class Output(Section):
     file_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         default=DEFAULT_PATTERN,
         description="Pattern of an image's name below images/, without its ending.",
+    )
+    csv_safe: bool = Field(
+        default=True,
+        description="Write ' before a text in manifest.csv that a spreadsheet would run.",
     )
 
 

@@ -83,11 +83,11 @@ class Box:
         common = {name: own.common(other.values[name]) for name, own in self.values.items()}
         if not all(common.values()):
             return [self]
-        pieces, rest = [], self
+        pieces: list[Box] = []
+        rest = self
         for name, shared in common.items():
             outside = rest.values[name].without(shared)
-            if outside:
-                pieces.append(rest.with_values(name, outside))
+            pieces.extend(rest.with_values(name, values) for values in outside)
             rest = rest.with_values(name, shared)
         return pieces
 

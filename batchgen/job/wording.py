@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_MAX_WORD = 100  # characters
+
 
 def describe(value: object) -> str:
     """Name a value of a job file the way its author would: ``the text '7'``, ``a list``."""
@@ -24,5 +26,7 @@ def describe(value: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """``; did you mean 'seed'?`` when one of *known* is near *word*, else an empty text."""
+    if len(word) > _MAX_WORD:  # comparing takes its length squared
+        return ""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""

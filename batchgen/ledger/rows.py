@@ -1,8 +1,10 @@
 """The tables of a ledger file, and entries and images as their rows."""
 
 import json
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State, TakenIdError
@@ -38,6 +40,11 @@ _UPDATE = (
     f"UPDATE variants SET {', '.join(f'{name} = :{name}' for name in COLUMNS[1:])} "
     "WHERE key = :key AND revision = :revision - 1"
 )
+MAX_VALUE = 16 * 1024 * 1024  # bytes of one value; a prompt of a million characters has four
+# A ledger is only a file that others may have edited: these become parts of paths and addresses.
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MODEL = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
+_FILE_NAME = re.compile(r"images(/(?!\.)[A-Za-z0-9._ -]{1,250})+")
 _INSERT_IMAGE = """
 INSERT INTO images (key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw,
                     saved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -49,6 +56,19 @@ def create(db: sqlite3.Connection) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         version = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');"
         db.executescript(f"BEGIN; {_SCHEMA} {version} COMMIT;")
+
+
+def check_tables(db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DataError unless the file has exactly the tables of a ledger.
+
+    Their strict columns are what the types of its values are known by; a trigger or a view would
+    be somebody else's.
+    """
+    listed = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+    with closing(sqlite3.connect(":memory:")) as own:
+        create(own)
+        if db.execute(listed).fetchall() != own.execute(listed).fetchall():
+            raise sqlite3.DataError("its tables are not those of a ledger")
 
 
 def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
@@ -96,8 +116,9 @@ def to_entry(row: Sequence[object]) -> Entry:
     try:
         values["state"] = State(str(values["state"]))
         values["request"] = json.loads(str(values["request"]))
-    except ValueError as error:
-        raise sqlite3.DataError(f"the record of {row[0]} is damaged: {error}") from None
+        _check_entry(values)
+    except (ValueError, RecursionError) as error:
+        raise sqlite3.DataError(f"the record of {row[0]!r} is damaged: {error}") from None
     return Entry(**values)  # type: ignore[arg-type]  # STRICT tables keep the types
 
 
@@ -106,4 +127,39 @@ def to_image(row: Sequence[object]) -> Image:
     names = [f.name for f in fields(Image)]
     values = dict(zip(names, row, strict=True))
     values["nsfw"] = None if values["nsfw"] is None else bool(values["nsfw"])
+    check_image_name(values["file_name"])
     return Image(**values)  # type: ignore[arg-type]
+
+
+def check_image_name(value: object) -> None:
+    """Raise sqlite3.DataError unless *value* is the name of an image."""
+    if not is_image_name(value):
+        raise sqlite3.DataError(f"{str(value)[:100]!r} is no name of an image")
+
+
+def is_image_name(value: object) -> bool:
+    """Whether *value* is a name that batchgen gives to images: below ``images/``, and plain."""
+    return isinstance(value, str) and len(value) <= 1_000 and bool(_FILE_NAME.fullmatch(value))
+
+
+def check(*found: Entry | Image) -> None:
+    """Raise ValueError when what is not from a sound ledger holds what none may hold."""
+    for made in found:
+        for f in fields(made):
+            value = getattr(made, f.name)
+            if f.name != "request" and not isinstance(value, f.type):  # type: ignore[arg-type]
+                raise ValueError(f"{f.name} is {str(value)[:100]!r}")
+        if isinstance(made, Entry):
+            _check_entry(vars(made))
+        elif not is_image_name(made.file_name):
+            raise ValueError(f"{made.file_name[:100]!r} is no name of an image")
+
+
+def _check_entry(values: Mapping[str, object]) -> None:
+    """Raises ValueError."""
+    for name, pattern in (("key", _KEY), ("prediction_id", _KEY), ("model", _MODEL)):
+        value = values[name]
+        if value is not None and not pattern.fullmatch(str(value)):
+            raise ValueError(f"{str(value)[:100]!r} is no {name.replace('_', ' ')}")
+    if not isinstance(values["request"], dict):
+        raise ValueError("its request is no object")  # noqa: TRY004  # as for the other fields

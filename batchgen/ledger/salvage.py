@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from batchgen.ledger.entry import Entry, Image, State
-from batchgen.ledger.rows import SELECT, to_entry, to_image
+from batchgen.ledger.rows import MAX_VALUE, SELECT, check, to_entry, to_image
 
 Found = tuple[Entry, list[Image]]
 
@@ -30,17 +30,22 @@ def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
     _lengthen(path)
     uri = f"{path.absolute().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(uri, uri=True)) as db:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         db.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         for name, value in _readable(db, "SELECT name, value FROM meta ORDER BY name"):
-            with suppress(ValueError):
-                meta[str(name)] = json.loads(str(value))
+            with suppress(ValueError, RecursionError):
+                if str(name).isidentifier():
+                    meta[str(name)] = json.loads(str(value))
         for row in _readable(db, f"SELECT {SELECT} FROM variants v ORDER BY v.key"):
-            with suppress(sqlite3.DataError, UnicodeEncodeError):
+            with suppress(sqlite3.DataError, ValueError):
                 _check_text(row)
-                entries.setdefault(str(row[0]), to_entry(row))
+                entry = to_entry(row)
+                check(entry)
+                entries.setdefault(entry.key, entry)
         for row in _readable(db, _IMAGES):
-            with suppress(ValueError, TypeError):
+            with suppress(sqlite3.DataError, ValueError):
                 image = to_image(row[1:])
+                check(image)
                 images.setdefault(str(row[0]), {})[image.index] = image
     return [_renewed(entry, images.get(entry.key, {})) for entry in entries.values()], meta
 

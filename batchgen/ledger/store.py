@@ -22,6 +22,8 @@ from batchgen.ledger.rows import (
     SCHEMA_VERSION,
     SELECT,
     amend,
+    check_image_name,
+    check_tables,
     create,
     move,
     to_entry,
@@ -53,6 +55,7 @@ class Ledger:
                 if not read_only:
                     create(self._reader)
                 self._check_version()
+                check_tables(self._reader)
                 self._writer = None if read_only else Writer(path)
             except (sqlite3.Error, ValueError) as error:
                 raise _trouble(path, error) from None
@@ -88,6 +91,7 @@ class Ledger:
         """
         try:
             (verdict,) = self._reader.execute("PRAGMA integrity_check(1)").fetchone()
+            self.counts()
         except (sqlite3.Error, ValueError) as error:  # a verdict may quote damaged text
             verdict = str(error)
         if verdict != "ok":
@@ -148,7 +152,10 @@ class Ledger:
     def meta(self) -> dict[str, object]:
         """The facts stored about the dataset."""
         rows = self._reader.execute("SELECT name, value FROM meta")
-        return {name: json.loads(value) for name, value in rows}
+        try:
+            return {name: json.loads(value) for name, value in rows}
+        except (ValueError, TypeError, RecursionError) as error:
+            raise sqlite3.DataError(f"a fact of it is no JSON: {error}") from None
 
     def known(self, keys: Sequence[str]) -> dict[str, Entry]:
         """The entries of those *keys*, at most a few hundred, that have one."""
@@ -201,7 +208,9 @@ class Ledger:
         )
         after = 0
         while rows := self._reader.execute(sql, (after, _CHUNK)).fetchall():
-            yield from (row[1:] for row in rows)
+            for _, key, name, size in rows:
+                check_image_name(name)
+                yield key, name, size
             after = rows[-1][0]
 
     def size(self) -> int:
@@ -220,8 +229,11 @@ class Ledger:
 
     def counts(self) -> Counter[State]:
         """How many of the variants that the job asks for are in each state."""
-        sql = "SELECT state, count(*) FROM variants WHERE wanted GROUP BY state"
-        return Counter({State(state): number for state, number in self._reader.execute(sql)})
+        sql = "SELECT state, sum(wanted) FROM variants GROUP BY state"
+        found = dict(self._reader.execute(sql))
+        if not found.keys() <= set(State):
+            raise sqlite3.DataError("it has a state that there is not")
+        return Counter({State(state): number for state, number in found.items() if number})
 
     def totals(self) -> Totals:
         """Sums over the whole dataset, variants that are no longer asked for included."""

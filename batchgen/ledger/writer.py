@@ -1,7 +1,9 @@
 """The one writer of a ledger: a thread that commits together what waits together."""
 
+import os
 import queue
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from batchgen.errors import StorageError
+from batchgen.ledger.rows import MAX_VALUE
 
 _MAX_BATCH = 1_000
 
@@ -17,7 +20,11 @@ _Job = tuple[Callable[[sqlite3.Connection], object], "Future[object]"]
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode; a writing one fsyncs the log at every commit."""
+    """A connection in autocommit mode; a writing one fsyncs the log at every commit.
+
+    Raises sqlite3.Error, and StorageError when something else than a file has one of its names.
+    """
+    _refuse_odd_files(path)
     # Without a log nobody is writing, and reading must not leave one behind.
     quiet = read_only and not path.with_name(f"{path.name}-wal").exists()
     mode = "ro&immutable=1" if quiet else "ro" if read_only else "rwc"
@@ -25,6 +32,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     # Reads happen on whichever thread asks; the writer's connection stays on its own.
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     try:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
+        db.execute("PRAGMA trusted_schema = OFF")
         if not read_only:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -106,3 +115,11 @@ class Writer:
 
 def _about_the_row(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+
+
+def _refuse_odd_files(path: Path) -> None:
+    """SQLite would follow a link, and wait for ever at a pipe."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        file = path.with_name(path.name + ending)
+        if os.path.lexists(file) and not stat.S_ISREG(file.lstat().st_mode):
+            raise StorageError(f"cannot use the ledger {file}: it is no file of its own")

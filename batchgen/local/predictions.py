@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from batchgen.job.models import find_model
+from batchgen.job.tiers import Tier
 from batchgen.local.pictures import Picture
-from batchgen.local.settings import Tier
 
 RETENTION_SECONDS = 7 * 24 * 3600.0  # the real service deletes predictions and files after 7 days
 CREATED_SHARE = 0.2  # of the latency; the rest is 'processing'

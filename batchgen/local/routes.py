@@ -126,6 +126,9 @@ class Routes:
             ).response()
 
     def _check_host(self, request: web.Request) -> None:
+        # Browsers say which page a request is from; no page has any business here.
+        if request.headers.get("Origin", f"http://{request.host}") != f"http://{request.host}":
+            raise RefusedError(403, "this service does not answer to web pages")
         # A web page that a browser on this computer shows could have its own name resolve to
         # 127.0.0.1 and read the answers; the name in the Host header gives it away.
         if not self._settings.loopback:

@@ -1,33 +1,12 @@
-"""What the local service can be told, and the account tiers it can imitate."""
+"""What the local service can be told."""
 
 import ipaddress
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from batchgen.errors import UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tier:
-    """The two limits of an account: images started per minute, predictions worked on at once."""
-
-    images_per_minute: int
-    concurrent: int
-
-
-# The newer of the two tables that the real service has published. Both change over time: these
-# numbers are for rehearsing, not for planning.
-TIERS: Mapping[str, Tier] = MappingProxyType(
-    {
-        "bronze": Tier(images_per_minute=2, concurrent=2),
-        "silver": Tier(images_per_minute=500, concurrent=300),
-        "gold": Tier(images_per_minute=3_000, concurrent=3_000),
-        "ultra": Tier(images_per_minute=5_000, concurrent=10_000),
-    }
-)
+from batchgen.job.tiers import TIERS, Tier
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
+from itertools import count
 
-from batchgen.api.download import DownloadError, GoneError
-from batchgen.api.retry import DOWNLOAD_TRIES, backoff
+from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
+from batchgen.api.retry import Kind, backoff, may_repeat
 from batchgen.api.wire import Prediction
 from batchgen.dataset.images import StoredImage, store_image
 from batchgen.dataset.picture import PictureError
@@ -96,9 +97,9 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
             values=find_model(entry.model).with_defaults(entry.request),
         )
 
-    for tries in range(1, DOWNLOAD_TRIES + 1):
+    for tries in count(1):
         try:
-            return await store_image(
+            stored = await store_image(
                 run.folder,
                 run.service.downloader.fetch(address),
                 part=f"{entry.key}_{index}",
@@ -106,10 +107,18 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
             )
         except GoneError:
             raise
+        except UnsafeAddressError as error:
+            log.warning("image %d of %s: %s", index, entry.prediction_id, error)
+            break
         except (DownloadError, PictureError) as error:
             log.warning("image %d of %s, try %d: %s", index, entry.prediction_id, tries, error)
-            run.tally.retries += 1
-        if tries < DOWNLOAD_TRIES and not await run.stop.pause(backoff(tries)):
+        else:
+            run.patience.earn()
+            return stored
+        if not may_repeat(Kind.DOWNLOAD, None, tries, run.pace.retries) or not run.patience.take():
+            break
+        run.tally.retries += 1
+        if not await run.stop.pause(backoff(tries)):
             break
     return None
 

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from batchgen.api.retry import RetryBudget
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest
@@ -11,7 +12,7 @@ from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry
 from batchgen.ledger.store import Ledger
 from batchgen.run.breaker import Breaker
-from batchgen.run.rate import Rate
+from batchgen.run.pacer import Pacer
 from batchgen.run.service import Service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
@@ -33,6 +34,8 @@ class Context:
     file_name: str
     """Pattern of an image's name below ``images/``."""
     pace: Pace
+    concurrency: int
+    """Predictions in flight, at the most."""
     price_micros: int | None
     """Of one image, in millionths of a US dollar; 0 on the local service, None when unknown."""
     account: str
@@ -43,10 +46,13 @@ class Context:
     manifest: Manifest
     stop: Stop
     spend: Spend
-    rate: Rate
+    pacer: Pacer
     breaker: Breaker
     tally: Tally
     watch: Watch
+    patience: RetryBudget = field(default_factory=RetryBudget)
+    unknown: set[str] = field(default_factory=set)
+    """Statuses that batchgen does not know and has warned of."""
     posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_IN_FLIGHT))
     downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOWNLOADS))
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from batchgen.api.outcome import Poll, PollProblem
-from batchgen.api.retry import backoff, next_poll
-from batchgen.api.wire import WAITING, Prediction
+from batchgen.api.retry import BACKOFF_CAP, backoff, next_poll
+from batchgen.api.wire import COMPLETED, WAITING, Prediction
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import Entry, State
 from batchgen.run.context import Context, now, seconds_since
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 MISSING_GRACE = 60.0
 # One answer may come from a server that is just being replaced.
 MISSING_POLLS = 3
+# A service that invents statuses is not reported for ever.
+MOST_UNKNOWN = 10
 # A prediction may be called completed a moment before its images are listed.
 EMPTY_POLLS = 4
 
@@ -42,24 +44,22 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
         run.watch(run.tally)
         delay = next_poll(age(), at_least=at_least)
         if isinstance(answer, PollProblem):
+            log.info("poll of %s: %s", entry.prediction_id, answer.reason)
+            troubles += 1
             missing = missing + 1 if answer.kind is Poll.MISSING else 0
             lost = missing >= MISSING_POLLS and age() > MISSING_GRACE
             if answer.kind is Poll.ACCOUNT or lost:
                 return await _ended(run, entry, answer), None
-            log.info("poll of %s: %s", entry.prediction_id, answer.reason)
-            troubles += 1
-            run.tally.retries += 1
-            delay = max(delay, backoff(troubles, answer.retry_after))
-        elif answer.ended_badly:
-            return await _failed(run, entry, answer), None
-        elif answer.completed and any(answer.outputs):
-            return await _completed(run, entry, answer), answer
-        elif answer.completed:
-            empty += 1
-            if empty == EMPTY_POLLS:
-                return await _failed(run, entry, answer), None
+            delay = max(delay, _again_after(run, answer, troubles))
         else:
-            entry = _waiting(entry, answer, age())
+            troubles = missing = 0
+            run.patience.earn()
+            if answer.completed and any(answer.outputs):
+                return await _completed(run, entry, answer), answer
+            empty += answer.completed
+            if answer.ended_badly or empty == EMPTY_POLLS:
+                return await _failed(run, entry, answer), None
+            entry = _waiting(run, entry, answer, age())
         verdict_near = 0 < missing < MISSING_POLLS
         if age() > run.pace.prediction_timeout and not verdict_near:
             log.warning("prediction %s has not ended after %.0f s", entry.prediction_id, age())
@@ -74,9 +74,22 @@ def _age(entry: Entry) -> Callable[[], float]:
     return lambda: clock() - start
 
 
-def _waiting(entry: Entry, answer: Prediction, age: float) -> Entry:
-    if answer.status not in WAITING:
-        log.info("prediction %s has the unknown status %r", entry.prediction_id, answer.status)
+def _again_after(run: Context, problem: PollProblem, troubles: int) -> float:
+    run.tally.retries += 1
+    # Out of patience with the service as a whole, the run asks no more often than it must.
+    again = backoff(troubles, problem.retry_after) if run.patience.take() else BACKOFF_CAP
+    return max(again, problem.retry_after or 0.0)
+
+
+def _waiting(run: Context, entry: Entry, answer: Prediction, age: float) -> Entry:
+    known = {*WAITING, COMPLETED, *run.unknown}
+    if answer.status not in known and len(run.unknown) < MOST_UNKNOWN:
+        run.unknown.add(answer.status)
+        log.warning(
+            "prediction %s has the unknown status %r, taken for one that still goes on",
+            entry.prediction_id,
+            answer.status,
+        )
     if answer.status == "processing" and entry.queue_ms is None:
         return replace(entry, queue_ms=round(age * 1000))
     return entry

@@ -21,10 +21,11 @@ from batchgen.run import money
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context, now
+from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger
 from batchgen.run.options import RunOptions
+from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
-from batchgen.run.rate import Rate
 from batchgen.run.rows import failure_row, manifest_row
 from batchgen.run.service import Access, Service, find_access, open_service
 from batchgen.run.settle import Settler
@@ -95,6 +96,7 @@ class _Run:
             self.folder,
             columns(axes),
             lambda: (manifest_row(entry, image) for entry, image in ledger.images()),
+            csv_safe=self.job.csv_safe,
         )
         totals = ledger.totals()
         tally = Tally(
@@ -125,6 +127,7 @@ class _Run:
             service="local" if self.access.free else "wavespeed",
             model=self.job.model.id,
             file_name=self.job.file_name,
+            csv_safe=self.job.csv_safe,
             # The longest there was: an earlier submit may have waited that long for its answer.
             submit_timeout=longest_wait(meta, self.pace.submit_timeout),
             pace=asdict(self.pace),
@@ -178,11 +181,15 @@ class _Run:
         price: int | None,
     ) -> Context:
         allowed = self.pace.max_failures
+        limits = settle_limits(self.pace, self.access)
+        if limits.assumed:
+            log.warning("%s", limits.sentence(tally.images_planned - tally.images))
         planned = len(self.job.variants)
         return Context(
             model=self.job.model.id,
             file_name=self.job.file_name,
             pace=self.pace,
+            concurrency=limits.concurrency,
             price_micros=price,
             account=self.account,
             service=service,
@@ -195,7 +202,7 @@ class _Run:
                 spent_micros=tally.spent_micros,
                 submits_left=self.pace.limit,
             ),
-            rate=Rate(self.pace.rate),
+            pacer=Pacer(self.stop, limits.rate),
             breaker=Breaker(
                 self.stop,
                 max_failures=None if allowed is None else read_failures(planned, allowed),

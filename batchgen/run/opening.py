@@ -2,6 +2,7 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import StorageError, UsageError
@@ -42,10 +43,21 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
 def remembered_pace(folder: DatasetFolder, ledger: Ledger) -> Pace:
     """The pace of the last run. Raises UsageError when the ledger does not know it."""
     pace = ledger.meta().get("pace")
-    names = {f.name for f in fields(Pace)}
-    if not isinstance(pace, dict) or set(pace) != names:
+    kinds = {f.name: f.type for f in fields(Pace)}
+    if (
+        not isinstance(pace, dict)
+        or set(pace) != set(kinds)
+        or not all(_fits(pace[name], kind) for name, kind in kinds.items())
+    ):
         raise UsageError(f"the ledger of {folder.root} knows no last run; run its job once first")
     return Pace(**pace)
+
+
+def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401  # a class, or a union of some
+    """Whether *value* can be of a pace; a ledger is only a file, which others may have edited."""
+    if isinstance(value, int | float):  # a whole number of JSON may stand for a float
+        return value >= 0 and (isinstance(value, kind) or isinstance(float(value), kind))
+    return isinstance(value, kind)
 
 
 def _made_before(folder: DatasetFolder) -> Path | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from batchgen.errors import UsageError
 from batchgen.job.load import Job, Pace
+from batchgen.job.tiers import TIERS
 from batchgen.job.units import read_duration, read_failures
 
 
@@ -18,6 +19,8 @@ class RunOptions:
     """``wavespeed`` or ``local``."""
     base_url: str | None = None
     """The address of the service; https, or http on loopback."""
+    tier: str | None = None
+    """Of the account: ``bronze``, ``silver``, ``gold`` or ``ultra``."""
     concurrency: int | None = None
     """Predictions in flight."""
     rate: float | None = None
@@ -45,6 +48,8 @@ class RunOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"expected a {name} of more than 0, got {value}")
+        if self.tier is not None and self.tier not in TIERS:
+            raise UsageError(f"expected a tier of {', '.join(TIERS)}, got {self.tier!r}")
         if self.budget is not None and not 0 <= self.budget <= 1e9:
             raise UsageError(f"expected a budget from 0 to 1,000,000,000, got {self.budget}")
         try:
@@ -54,6 +59,7 @@ class RunOptions:
         except ValueError as error:
             raise UsageError(str(error)) from None
         given = {
+            "tier": self.tier,
             "concurrency": self.concurrency,
             "rate": self.rate,
             "limit": self.limit,

@@ -11,17 +11,19 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.manifest import columns
 from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.rows import check, is_image_name
 from batchgen.ledger.salvage import salvage
 from batchgen.ledger.store import Ledger
 
 log = logging.getLogger(__name__)
 
 _KNOWN = frozenset(columns())
+_LONGEST = 64 * 1024 * 1024  # bytes of a row
 _REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
 
 
@@ -62,11 +64,12 @@ async def _write_new(folder: DatasetFolder, path: Path) -> int:
                 # Without its salt a fingerprint fits no key; asking about an id costs nothing.
                 kept = entry if "salt" in meta else replace(entry, account=None)
                 try:
+                    check(kept, *images)
                     await ledger.write(kept, images)
                     written.add(entry.key)
-                except (sqlite3.Error, RuntimeError, OverflowError) as error:
+                except (sqlite3.Error, RuntimeError, OverflowError, ValueError) as error:
                     # Nonsense is as good as lost: the next run holds it.
-                    log.warning("the record of %s is left out: %s", entry.key, error)
+                    log.warning("the record of %.100r is left out: %s", entry.key, error)
     return len(written)
 
 
@@ -96,19 +99,15 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
     if not path.exists():
         return
     with path.open("rb") as lines:
-        for line in lines:
+        while line := lines.readline(_LONGEST):
             try:
                 row = json.loads(line)
-                if isinstance(row, dict) and set(row) >= _KNOWN and _inside(row["file_name"]):
+                # A manifest is only a file: no name in it is followed that batchgen cannot give.
+                known = isinstance(row, dict) and set(row) >= _KNOWN
+                if known and is_image_name(row["file_name"]):
                     yield row
-            except ValueError:
+            except (ValueError, RecursionError):
                 log.warning("a line of %s cannot be read and is left out", path.name)
-
-
-def _inside(name: object) -> bool:
-    """Whether *name* is one that batchgen gives; a manifest is only a file."""
-    parts = PurePosixPath(str(name)).parts
-    return parts[:1] == ("images",) and ".." not in parts
 
 
 def _there(folder: DatasetFolder, row: Mapping[str, object]) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from yarl import URL
 
-from batchgen.api.client import ServiceClient, check_base_url, is_loopback
+from batchgen.api.address import is_loopback
+from batchgen.api.client import ServiceClient, check_base_url
 from batchgen.api.download import Downloader
 from batchgen.api.key import ApiKey, read_key
 from batchgen.dataset.folder import DatasetFolder
@@ -32,11 +33,15 @@ class Access:
     free: bool
     """Whether nothing is charged: the local service only."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether the service is elsewhere: one on this machine is ours, or a rehearsal."""
+        return bool(self.base_url) and not is_loopback(URL(self.base_url))
+
     def account(self, salt: str) -> str:
         """A fingerprint of key and service; ids of one account mean nothing to another."""
-        url = URL(self.base_url)
         # A service on this machine comes back on another port and is still the same.
-        origin = "local" if not url.host or is_loopback(url) else str(url.origin())
+        origin = str(URL(self.base_url).origin()) if self.remote else "local"
         return self.key.fingerprint(salt, origin)
 
 

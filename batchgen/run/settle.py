@@ -4,13 +4,14 @@ Nothing here buys anything. A submit is adopted or called absent only when the h
 whole time and has had time to catch up; everything else stays held.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from batchgen.api.account import Listed
-from batchgen.api.client import HISTORY_PAGE, ServiceClient
+from batchgen.api.client import ServiceClient
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder, append_line
 from batchgen.ledger.entry import Entry, State
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 GRACE = 90.0
 SKEW = timedelta(seconds=5)
 MAX_PAGES = 1_000
+# Seconds for one reading; a service that drips its pages would otherwise hold a run for hours.
+READING = 600.0
 BETWEEN_READINGS = 10.0
 
 
@@ -129,15 +132,20 @@ class Settler:
 
     async def _read(self, since: str) -> list[Listed] | str:
         found: dict[str, Listed] = {}
+        clock = asyncio.get_running_loop().time
+        ends = clock() + READING
         for page in range(1, MAX_PAGES + 1):
             if not await self.pause(0):
                 return "the run is ending"
+            if clock() > ends:
+                return "the history takes too long to be read"
             items = await self.client.history(page)
             if isinstance(items, str):
                 return f"the history cannot be read: {items}"
             found |= {item.id: item for item in items}
-            past = any(item.created_at and item.created_at < since for item in items)
-            if past or len(items) < HISTORY_PAGE:
+            # A page that is short may be all that a service gives at once, and one old item does
+            # not show that all that follow are older: only what leaves no doubt ends the reading.
+            if all(item.created_at and item.created_at < since for item in items):
                 return list(found.values())
         return "the history is too long to be read"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
+from batchgen.job.files import read_regular_file
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
 from batchgen.run.context import seconds_since
@@ -77,13 +78,13 @@ def _running(lock: Path) -> bool:
     Trying the lock itself would make a run that starts in this moment believe it is taken.
     """
     try:
-        holder = json.loads(lock.read_text("utf-8"))
+        holder = json.loads(read_regular_file(lock, max_bytes=10_000, what="a lock"))
         if holder["host"] != socket.gethostname():
             return False
         os.kill(int(holder["pid"]), 0)
     except PermissionError:
         return True  # alive, and somebody else's
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, UsageError, ValueError, OverflowError, KeyError, TypeError):
         return False
     return True
 

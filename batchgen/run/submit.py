@@ -6,9 +6,10 @@ again only after an answer that proves that nothing was created.
 
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 from batchgen.api.outcome import Fate, Refusal
-from batchgen.api.retry import SUBMIT_TRIES, backoff
+from batchgen.api.retry import Kind, may_repeat
 from batchgen.api.wire import Prediction, format_time
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State, TakenIdError
@@ -40,13 +41,11 @@ async def submit(run: Context, entry: Entry) -> Entry:
     It comes back as it was, or planned, when the run ends first. Raises StorageError.
     """
     cost = run.cost_micros(entry)
-    for tries in range(1, SUBMIT_TRIES + 1):
-        if not await run.stop.pause_submit(run.rate.wait_for(entry.images_asked)):
-            return entry
-        # Asked only after the wait: another variant may have met the end meanwhile.
-        if not run.stop.submitting or not _reserve(run, cost):
-            return entry
-        entry, refusal = await _post(run, entry, cost)
+    for tries in count(1):
+        async with run.pacer.turn(entry.images_asked) as go:
+            if not go or not _reserve(run, cost):
+                return entry
+            entry, refusal = await _post(run, entry, cost)
         if run.spend.submits_left == 0:
             _say_limit(run)  # now, and not after the others have waited for their moments
         if refusal is None or entry.state is not State.PLANNED:
@@ -54,16 +53,14 @@ async def submit(run: Context, entry: Entry) -> Entry:
         if refusal.fate in {Fate.ACCOUNT, Fate.MISDIRECTED}:
             _end_submits(run, refusal)
             return entry
-        run.tally.retries += 1
         level = logging.WARNING if tries == WORRYING else logging.INFO
         log.log(level, "submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
-        wait = backoff(tries, refusal.retry_after)
-        if tries < SUBMIT_TRIES and not await run.stop.pause_submit(wait):
+        if not may_repeat(Kind.SUBMIT, refusal, tries, run.pace.retries):
+            why = f"the service cannot be reached or is too busy: {refusal.reason}"
+            run.stop.note(ExitCode.INCOMPLETE, why)
             return entry
-    run.stop.no_more_submits(
-        ExitCode.INCOMPLETE, f"the service cannot be reached or is too busy: {entry.error}"
-    )
-    return entry
+        run.tally.retries += 1
+    raise AssertionError("a count has no end")
 
 
 async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Refusal | None]:
@@ -81,9 +78,12 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
         entry = entry.move(State.SUBMITTING, **intent)
         await run.ledger.write(entry)
         run.tally.submits += 1
+        sent = run.pacer.now()
         answer = await run.service.client.submit(entry.model, entry.request)
         if isinstance(answer, Prediction):
+            run.pacer.accepted(entry.images_asked, sent)
             return await _accepted(run, entry, answer), None
+        _tell_pacer(run, answer, sent)
         entry = _refused(run, entry, answer, unspent)
         await run.ledger.write(entry)
         if entry.state is State.PLANNED:
@@ -92,6 +92,13 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
             run.spend.give_back(cost)
         run.tally.spent_micros = run.spend.spent_micros
         return entry, answer
+
+
+def _tell_pacer(run: Context, refusal: Refusal, sent: float) -> None:
+    if refusal.fate in {Fate.NOT_SENT, Fate.THROTTLED}:
+        run.pacer.turned_away(refusal, sent)
+    elif refusal.fate is Fate.UNCERTAIN:
+        run.pacer.troubled()
 
 
 async def _accepted(run: Context, intent: Entry, prediction: Prediction) -> Entry:

@@ -18,9 +18,10 @@ from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
+from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.pacer import Pacer
 from batchgen.run.planning import is_whole, take_back
-from batchgen.run.rate import Rate
 from batchgen.run.rebuild import rebuild_ledger
 from batchgen.run.rows import manifest_row
 from batchgen.run.service import find_access, open_service
@@ -104,7 +105,9 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
     files = (p for p in (folder.root / "images").rglob("*") if not p.is_dir())
     there = (p.relative_to(folder.root).as_posix() for p in files)
     found.foreign = sorted(name for name in there if name not in known)
-    found.manifest_exact = is_exact(folder, _columns(ledger), lambda: _rows(ledger))
+    found.manifest_exact = is_exact(
+        folder, _columns(ledger), lambda: _rows(ledger), csv_safe=_csv_safe(ledger)
+    )
     return found
 
 
@@ -122,6 +125,10 @@ def _columns(ledger: Ledger) -> tuple[str, ...]:
     return columns(axes if isinstance(axes, list) else ())
 
 
+def _csv_safe(ledger: Ledger) -> bool:
+    return ledger.meta().get("csv_safe") is not False
+
+
 def _rows(ledger: Ledger) -> Iterable[dict[str, object]]:
     return (manifest_row(entry, image) for entry, image in ledger.images())
 
@@ -130,7 +137,7 @@ async def _repair(
     folder: DatasetFolder, ledger: Ledger, found: Findings, base_url: str | None, stop: Stop
 ) -> None:
     lost = {*found.missing, *found.damaged}
-    if lost and "pace" in ledger.meta():
+    if lost and _knows_where(ledger):
         # A key that is missing has to be said before anything is moved.
         find_access(str(ledger.meta()["service"]), base_url)
     for name in lost:
@@ -139,11 +146,13 @@ async def _repair(
     await take_back(ledger, keys)
     keys.update(_waiting(ledger))
     before = ledger.totals().images
-    manifest = Manifest.open(folder, _columns(ledger), lambda: _rows(ledger))
+    manifest = Manifest.open(
+        folder, _columns(ledger), lambda: _rows(ledger), csv_safe=_csv_safe(ledger)
+    )
     found.manifest_exact = True
     try:
         # A ledger that was rebuilt from the manifest alone does not know where to ask.
-        if keys and "pace" in ledger.meta():
+        if keys and _knows_where(ledger):
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
@@ -153,6 +162,13 @@ async def _repair(
     found.costly = _gone(ledger)
     if stop.code is ExitCode.STORAGE:
         raise StorageError(stop.why)
+
+
+def _knows_where(ledger: Ledger) -> bool:
+    """Whether a run has left where its images were made, and how they are called."""
+    meta = ledger.meta()
+    told = (meta.get(name) for name in ("service", "salt", "model", "file_name"))
+    return "pace" in meta and all(isinstance(value, str) for value in told)
 
 
 async def _fetch(
@@ -169,6 +185,7 @@ async def _fetch(
             model=str(meta["model"]),
             file_name=str(meta["file_name"]),
             pace=pace,
+            concurrency=settle_limits(pace, access).concurrency,
             price_micros=None,
             account=account,
             service=service,
@@ -177,7 +194,7 @@ async def _fetch(
             manifest=manifest,
             stop=stop,
             spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),
-            rate=Rate(None),
+            pacer=Pacer(stop),
             breaker=Breaker(stop, max_failures=None, prompts=1),
             tally=Tally(images_planned=0, images=0, nsfw=0, spent_micros=0),
             watch=lambda _: None,

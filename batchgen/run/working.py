@@ -31,7 +31,7 @@ async def work_through(
     def on_bug(error: BaseException) -> None:
         stop.leave(ExitCode.BUG, f"an internal error: {type(error).__name__}")
 
-    pool = Pool(context.pace.concurrency, on_bug=on_bug)
+    pool = Pool(context.concurrency, on_bug=on_bug)
     work = asyncio.create_task(_launch_all(context, entries, pool))
     clock = asyncio.create_task(_time_is_up(stop, ends_at))
     try:

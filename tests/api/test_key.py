@@ -1,10 +1,13 @@
 """The API key: found, checked, and never shown."""
 
+import json
+import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
-from batchgen.api.key import ApiKey, read_key
+from batchgen.api.key import MAX_KEY_FILE_BYTES, ApiKey, learn_key, read_key, redact
 from batchgen.errors import UsageError
 
 SECRET = "wsk-0123456789-Geheim!"
@@ -45,6 +48,44 @@ def test_a_key_that_cannot_stand_in_a_header_is_refused_without_echo(odd):
 )
 def test_the_key_is_replaced_in_the_words_of_a_server(data, redacted):
     assert ApiKey(SECRET).redact(data) == redacted
+
+
+AWKWARD = "wsk-\"quoted\\/100%'key"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        AWKWARD,
+        json.dumps(AWKWARD)[1:-1],
+        json.dumps(json.dumps(AWKWARD)[1:-1])[1:-1],
+        "".join(f"\\u{ord(c):04x}" for c in AWKWARD),
+        "".join(f"\\u{ord(c):04X}" for c in AWKWARD),
+        quote(AWKWARD, safe=""),
+        quote(AWKWARD, safe="").lower(),
+        repr(AWKWARD),
+    ],
+)
+def test_every_key_of_the_process_is_replaced_in_every_form(form):
+    ApiKey(AWKWARD)
+    assert "quoted" not in redact(f"before {form} after")
+    assert redact(f"before {form} after").strip("'\"").startswith("before ")
+    assert redact(f"before {form} after").endswith(" after")
+    assert "***" in ApiKey(SECRET).redact(form.encode()).decode()
+
+
+def test_a_key_in_the_environment_is_known_before_it_is_used():
+    text = "early-0123456789"
+    assert redact(text) == text
+    learn_key({"WAVESPEED_API_KEY": f"{text}\n"})
+    assert redact(text) == "***"
+    learn_key({"WAVESPEED_API_KEY": "no key"})
+    learn_key({})
+    assert redact("no key") == "no key"
+
+
+def test_a_stand_in_for_a_key_is_left_in_words_it_is_a_part_of():
+    assert ApiKey("any").redact(b"too many requests") == b"too many requests"
 
 
 def file_of(tmp_path: Path, content: bytes = f"{SECRET}\n".encode(), mode: int = 0o600) -> Path:
@@ -91,6 +132,7 @@ def test_a_key_file_of_the_owner_alone_is_read(tmp_path, mode):
         (b"", "expected a key of visible ASCII characters"),
         (b"\xff" + SECRET.encode(), "cannot read the key file .*: UnicodeDecodeError$"),
         (f"{SECRET}\n{SECRET}".encode(), "expected a key of visible ASCII characters"),
+        (b"x" * (MAX_KEY_FILE_BYTES + 1), "expected a key in .*, got more than 4,096 bytes$"),
     ],
 )
 def test_a_file_that_holds_no_key_is_refused_without_echo(tmp_path, content, message):
@@ -104,3 +146,25 @@ def test_a_file_that_holds_no_key_is_refused_without_echo(tmp_path, content, mes
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UsageError, match=r"cannot read the key file .*/none: FileNotFoundError$"):
         read_key({"WAVESPEED_API_KEY_FILE": str(tmp_path / "none")})
+
+
+def test_a_key_file_of_another_user_is_refused(tmp_path, monkeypatch):
+    path = file_of(tmp_path)
+    user = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if user == 1:  # a file of root is as good as one of our own
+        os.chown(path, 2, -1)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        read_key({"WAVESPEED_API_KEY_FILE": str(path)})
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_writer(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o600)
+    with pytest.raises(UsageError, match=f"expected the key file {path} to be a regular file$"):
+        read_key({"WAVESPEED_API_KEY_FILE": str(path)})
+
+
+def test_a_folder_is_no_key_file(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot read the key file .*: IsADirectoryError$"):
+        read_key({"WAVESPEED_API_KEY_FILE": str(tmp_path)})

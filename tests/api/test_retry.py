@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.api.retry import DOWNLOAD_TRIES, SUBMIT_TRIES, backoff, next_poll
+from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
+from batchgen.api.retry import Kind, RetryBudget, backoff, may_repeat, next_poll
 
 chances = st.floats(0, 1, exclude_max=True)
 
@@ -59,6 +60,54 @@ def test_a_longer_wait_never_polls_more_often(waited, more, chance):
     assert next_poll(waited + more, at_least=2, chance=chance) >= earlier
 
 
-def test_the_tries_of_a_submit_outlast_a_minute_of_trouble():
-    assert sum(backoff(tries, chance=1) for tries in range(1, SUBMIT_TRIES)) > 60
-    assert DOWNLOAD_TRIES == 3
+@pytest.mark.parametrize("fate", Fate)
+@pytest.mark.parametrize(("failures", "allowed"), [(1, None), (7, None), (3, 3)])
+def test_a_submit_is_repeated_only_when_nothing_can_have_been_created(fate, failures, allowed):
+    refusal = Refusal(fate=fate, reason="no")
+    safe = fate in {Fate.NOT_SENT, Fate.THROTTLED}
+    assert may_repeat(Kind.SUBMIT, refusal, failures, allowed) is safe
+
+
+@pytest.mark.parametrize(("failures", "allowed"), [(8, None), (1, 0), (4, 3)])
+def test_a_submit_is_not_repeated_more_often_than_allowed(failures, allowed):
+    refusal = Refusal(fate=Fate.THROTTLED, reason="no")
+    assert not may_repeat(Kind.SUBMIT, refusal, failures, allowed)
+
+
+@pytest.mark.parametrize("kind", Poll)
+def test_a_poll_goes_on_unless_the_account_is_refused(kind):
+    problem = PollProblem(kind=kind, reason="no")
+    assert may_repeat(Kind.POLL, problem, 10**6, 0) is (kind is not Poll.ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("failures", "allowed", "again"),
+    [(1, None, True), (2, None, True), (3, None, False), (1, 0, False), (5, 5, True)],
+)
+def test_a_download_has_a_number_of_its_own(failures, allowed, again):
+    assert may_repeat(Kind.DOWNLOAD, None, failures, allowed) is again
+
+
+def test_a_retry_budget_is_used_up_by_failures_and_filled_by_successes():
+    budget = RetryBudget(4)
+    assert [budget.take() for _ in range(3)] == [True, True, False]
+    budget.earn()
+    assert not budget.take()
+    budget.earn()
+    assert budget.take()
+
+
+def test_a_retry_budget_never_holds_more_than_it_began_with():
+    budget = RetryBudget(2)
+    for _ in range(10):
+        budget.earn()
+    assert [budget.take() for _ in range(2)] == [True, False]
+
+
+@given(st.integers(1, 50))
+def test_a_service_that_fails_a_third_of_everything_is_worked_with_for_ever(rounds):
+    budget = RetryBudget(10)
+    for _ in range(rounds):
+        assert budget.take()
+        budget.earn()
+        budget.earn()

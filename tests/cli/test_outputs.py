@@ -1,8 +1,10 @@
 """What goes to stdout, what to stderr, and how progress is shown."""
 
+import csv
 import json
 import os
 import pty
+import re
 import subprocess
 import termios
 from typing import Any
@@ -50,6 +52,53 @@ def test_many_warnings_are_cut_short_on_the_screen_and_whole_in_the_log(bench: B
     assert done.stderr.count("batchgen: warning: ") == 11
     log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
     assert log.count(" WARNING ") == 30
+
+
+def test_verbose_says_more_and_logs_every_request(bench: Bench):
+    bench.job(["a pear [poll=500x2]"])
+    done = bench.run("--verbose")
+    assert done.returncode == 0
+    assert done.stderr.count("batchgen: info: poll of ") == 2
+    log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
+    asked = re.findall(r" DEBUG (\w+) (\S+): HTTP (\d+) in \d+ ms\n", log)
+    (row,) = bench.rows()
+    result = ("GET", f"/api/v3/predictions/{row['prediction_id']}/result")
+    assert [request for request in asked if "balance" not in request[1]] == [
+        ("POST", "/api/v3/wavespeed-ai/imagen4", "200"),
+        (*result, "500"),
+        (*result, "500"),
+        (*result, "200"),
+    ]
+
+
+def test_verbose_leaves_quiet_quiet_and_json_whole(bench: Bench):
+    bench.job(["a pear [poll=500x1]"])
+    done = bench.run("--verbose", "--json")
+    assert json.loads(done.stdout) == summary(bench.dataset)
+    assert "batchgen: info: poll of " in done.stderr
+    bench.job(["a pear", "a plum [poll=500x1]"])
+    done = bench.run("--verbose", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_verbose_no_request_is_logged(bench: Bench):
+    bench.job(["a pear [poll=500x1]"])
+    assert bench.run().returncode == 0
+    log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
+    assert " INFO poll of " in log
+    assert "DEBUG" not in log
+
+
+def test_a_prompt_is_exact_in_json_lines_and_no_formula_in_a_spreadsheet(bench: Bench):
+    prompts = ["=HYPERLINK(1)", "+ a pear", 'a\r\nb, "c"\nd']
+    for safe, expected in ((True, ["'=HYPERLINK(1)", "'+ a pear", prompts[2]]), (False, prompts)):
+        bench.job(prompts, output={"csv_safe": safe})
+        assert bench.run().returncode == 0
+        assert sorted(row["prompt"] for row in bench.rows()) == sorted(prompts)
+        with (bench.dataset / "manifest.csv").open(encoding="utf-8", newline="") as file:
+            assert sorted(row["prompt"] for row in csv.DictReader(file)) == sorted(expected)
+        found = run_batchgen("verify", bench.dataset, "--repair", cwd=bench.folder, env=bench.env)
+        assert found.stdout.splitlines()[3] == "manifest  exact"
 
 
 def test_without_a_terminal_progress_comes_in_lines(bench: Bench):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from batchgen.dataset import folder as folder_module
 from batchgen.dataset.folder import (
     DatasetFolder,
+    append_line,
     json_line,
     network_file_system,
     storage_error,
@@ -165,3 +166,37 @@ def test_the_kind_of_a_network_file_system_is_told(tmp_path, monkeypatch):
 def test_a_system_without_a_list_of_mounts_says_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(folder_module, "MOUNTS", tmp_path / "none")
     assert network_file_system(tmp_path) is None
+
+
+def test_a_folder_within_others_reach_is_refused_with_what_to_do(tmp_path):
+    tmp_path.chmod(0o777)
+    with pytest.raises(UsageError, match=r"everybody .* may write to .*; run chmod o-w "):
+        DatasetFolder(tmp_path).prepare()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_that_others_could_look_into_is_closed(folder):
+    folder.state.chmod(0o755)
+    folder.prepare()
+    assert folder.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_links_below_a_dataset_are_refused_at_any_depth(folder, tmp_path):
+    (folder.images / "a" / "b").mkdir(parents=True)
+    folder.prepare()
+    (folder.images / "a" / "b" / "c").symlink_to(tmp_path)
+    with pytest.raises(StorageError, match="a/b/c: expected a folder of its own there, got a link"):
+        folder.prepare()
+
+
+def test_a_link_in_the_place_of_a_new_file_is_replaced(tmp_path):
+    (tmp_path / ".summary.json.new").symlink_to(tmp_path / "elsewhere")
+    write_whole(tmp_path / "summary.json", ["x"])
+    assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_line_is_never_added_behind_a_link(tmp_path):
+    (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StorageError, match="log"):
+        append_line(tmp_path / "log", {})
+    assert not (tmp_path / "elsewhere").exists()

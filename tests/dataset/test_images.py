@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
@@ -150,13 +152,44 @@ Damage = Callable[[DatasetFolder], object]
     [
         lambda folder: folder.parts.rmdir(),
         lambda folder: (folder.root / "images").write_text("a file"),
-        lambda folder: (folder.root / NAME).mkdir(parents=True),
     ],
-    ids=["no folder for parts", "a file for the folder", "a folder for the file"],
+    ids=["no folder for parts", "a file for the folder"],
 )
 async def test_a_folder_that_is_not_as_it_was_is_a_storage_error(folder, damage: Damage):
     damage(folder)
     before = files(folder)
-    with pytest.raises(StorageError, match=r"^cannot write "):
+    with pytest.raises(StorageError, match=r"^cannot "):
         await store(folder, pieces(PNG))
     assert files(folder) == before
+
+
+ODD_NAMES: dict[str, Callable[[Path], object]] = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_NAMES)
+async def test_whatever_else_has_the_final_name_keeps_it_and_is_not_read(folder, odd):
+    (folder.root / NAME).parent.mkdir(parents=True)
+    ODD_NAMES[odd](folder.root / NAME)
+    kind = (folder.root / NAME).lstat().st_mode
+    assert (await store(folder, pieces(PNG))).file_name == FREE_NAME
+    assert (folder.root / NAME).lstat().st_mode == kind
+    assert files(folder) == {FREE_NAME: PNG}
+
+
+@pytest.mark.parametrize("name", ["images", "images/espresso"])
+async def test_a_link_put_into_the_way_meanwhile_is_not_followed(folder, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder.root / name).parent.mkdir(exist_ok=True)
+    (folder.root / name).symlink_to(elsewhere)
+    with pytest.raises(StorageError, match=f"^cannot use .*{name}: expected a folder of its own"):
+        await store(folder, pieces(PNG))
+    (folder.parts / "k1_0").symlink_to(elsewhere / "k1_0")
+    with pytest.raises(StorageError, match=r"^cannot write .*k1_0"):
+        await store(folder, pieces(PNG))
+    assert list(elsewhere.iterdir()) == []

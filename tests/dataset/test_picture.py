@@ -1,10 +1,13 @@
 """Image bytes: type and size are read, everything that is not whole is refused."""
 
+import io
 import struct
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from batchgen.dataset.picture import MAX_PIXELS, Picture, PictureError, look_at
 from tests.dataset.pictures import chunk, picture, png_of_size
@@ -18,6 +21,18 @@ KINDS = {
 MODES = [("PNG", m) for m in ("RGB", "RGBA", "L", "1", "P")] + [("JPEG", "RGB"), ("JPEG", "L")]
 MODES += [(form, mode) for form in ("WEBP", "WEBP-lossless") for mode in ("RGB", "RGBA")]
 WHOLE = [picture(form, mode=mode) for form, mode in MODES]
+PNG = b"\x89PNG\r\n\x1a\n"
+SOF = b"\xff\xc0\0\x0b\x08\0\7\0\x0d\1\1\x11\0"  # 13 × 7 pixels
+SOS = b"\xff\xda\0\x08\1\1\0\0\x3f\0"
+
+
+def riff(*parts: bytes) -> bytes:
+    """A WebP file; *parts* are the kind and the body of each chunk in turn."""
+    chunks = b"".join(
+        kind + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+        for kind, body in zip(parts[::2], parts[1::2], strict=True)
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
 
 
 def look(data: bytes) -> Picture:
@@ -61,19 +76,46 @@ def test_every_changed_byte_of_a_png_is_noticed(flip):
         (picture("BMP"), "expected a .*, got bytes that start 424d"),
         (picture("TIFF"), "expected a .*, got bytes that start 49492a00"),
         (b"RIFF\x04\0\0\0WAVEfmt ", "expected a .*, got bytes that start 52494646"),
-        (picture("PNG") + b"<script>", "the PNG image is cut short"),
-        (picture("PNG") + bytes(12), "a checksum does not fit"),
+        (b"PK\3\4", "expected a .*, got bytes that start 504b0304"),
+        # PNG
+        (picture("PNG") + b"<script>", "the PNG image goes on behind its end"),
+        (picture("PNG") + chunk(b"teXt", b"<script>") + chunk(b"IEND"), "goes on behind its end"),
+        (
+            png_of_size(8, 8)[: -len(chunk(b"IEND"))] + chunk(b"IEND", b"x"),
+            "goes on behind its end",
+        ),
         (png_of_size(8, 8)[: -len(chunk(b"IEND"))], "it has no end"),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"IEND"), "it has no end"),
-        (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"x") + chunk(b"IEND"), "middle of its header"),
+        (PNG + chunk(b"IEND"), "expected one header, at its start"),
+        (PNG + chunk(b"IHDR", b"x") + chunk(b"IEND"), "expected one header, at its start"),
+        (PNG + chunk(b"tEXt") + png_of_size(8, 8)[8:], "expected one header, at its start"),
+        (png_of_size(8, 8)[:-12] + png_of_size(9, 9)[8:], "expected one header, at its start"),
+        (png_of_size(8, 8)[:33] + chunk(b"IEND"), "the PNG image holds no pixels"),
+        (png_of_size(8, 8)[:33] + b"\xff\xff\xff\xffIDAT" + bytes(99), "is cut short"),
+        # JPEG
         (picture("JPEG") + b"<?php", "it has no end marker"),
-        (b"\xff\xd8\xff\xd9", "no size in it"),
+        (picture("JPEG") + bytes(2_000), "it has no end marker"),
+        (b"\xff\xd8\xff\xd9", "its headers lead to no pixels"),
+        (b"\xff\xd8" + SOF + b"\xff\xd9", "its headers lead to no pixels"),
+        (b"\xff\xd8" + SOS + b"\xff\xd9", "its headers lead to no pixels"),
+        (b"\xff\xd8" + SOF + SOF + SOS + b"\xff\xd9", "expected one header with its size"),
+        (b"\xff\xd8\xff\xc0\0\2" + SOS + b"\xff\xd9", "expected one header with its size"),
+        (b"\xff\xd8\xff\xe0\0\0" + SOF + SOS + b"\xff\xd9", "its headers lead to no pixels"),
         (b"\xff\xd8\xff\xe0\0\2xx\xff\xd9", "expected a marker"),
-        (b"\xff\xd8\xff\xc0\xff\xd9", "middle of its header"),
-        (b"RIFF\x04\0\0\0WEBP", "unknown chunk"),
+        (b"\xff\xd8\xff\xe0\xff\xff\xff\xd9", "middle of its header"),
+        # WebP
+        (b"RIFF\x04\0\0\0WEBP", "its chunks hold no pixels"),
         (b"RIFF\x08\0\0\0WEBPVP8X", "middle of its header"),
-        (b"RIFF\x08\0\0\0WEBPVP8L", "middle of its header"),
-        (b"RIFF\x08\0\0\0WEBPVP8 ", "middle of its header"),
+        (riff(b"ALPH", b"abcd"), "starts with an unknown chunk"),
+        (riff(b"VP8L", b"abcdefgh"), "starts with an unknown chunk"),
+        (riff(b"VP8 ", b"abcdefghijkl"), "starts with an unknown chunk"),
+        (riff(b"VP8X", bytes(10)), "its chunks hold no pixels"),
+        (riff(b"VP8X", b"abc"), "middle of its header"),
+        (riff(b"VP8L", b"\x2f" + bytes(4))[:-1] + b"\xff" * 9, "goes on behind its end"),
+        (picture("WEBP") + b"<script>", "goes on behind its end"),
+        (picture("WEBP") + bytes(2_000), "goes on behind its end"),
+        (b"RIFF\x04\0\0\0WEBP" + picture("WEBP")[12:], "goes on behind its end"),
+        (b"RIFF\xff\xff\xff\xffWEBP" + picture("WEBP")[12:], "is cut short"),
+        (picture("WEBP")[:16] + b"\xff" * 4 + picture("WEBP")[20:], "longer than the file"),
     ],
 )
 def test_what_is_no_whole_image_is_refused_with_the_reason(data, message):
@@ -82,14 +124,44 @@ def test_what_is_no_whole_image_is_refused_with_the_reason(data, message):
 
 
 @pytest.mark.parametrize("padding", [1, 3, 1_000])
-def test_zeros_behind_a_jpeg_are_padding(padding):
-    data = picture("JPEG")
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_zeros_behind_a_jpeg_or_webp_are_padding(form, padding):
+    data = picture(form)
     assert look(data + bytes(padding)) == look(data)
 
 
-def test_fill_bytes_before_a_marker_are_skipped():
-    data = picture("JPEG")
-    assert look(data[:2] + b"\xff\xff" + data[2:]) == look(data)
+def test_the_size_is_not_that_of_a_thumbnail():
+    small, data = picture("JPEG", (160, 120)), picture("JPEG")
+    exif = b"\xff\xe1" + struct.pack(">H", 8 + len(small)) + b"Exif\0\0" + small
+    assert look(data[:2] + exif + data[2:]) == look(data)
+
+
+def test_a_moving_png_or_webp_is_judged_by_its_header_alone():
+    one, two = (Image.new("RGB", (13, 7), colour) for colour in ("red", "blue"))
+    for form in ("PNG", "WEBP"):
+        file = io.BytesIO()
+        one.save(file, form, save_all=True, append_images=[two])
+        found = look(file.getvalue())
+        assert (found.width, found.height) == (13, 7)
+
+
+@pytest.mark.parametrize(
+    ("start", "part", "end"),
+    [
+        (png_of_size(8, 8)[:33], chunk(b"teXt"), chunk(b"IEND")),
+        (b"\xff\xd8", b"\xff\xe0\0\2", b"\xff\xd9"),
+        (b"\xff\xd8", b"\xff", b"\xd9"),
+        (b"RIFF\x16\0\0\4WEBPVP8X\x0a\0\0\0" + bytes(10), b"teXt\0\0\0\0", b""),
+    ],
+    ids=["PNG chunks", "JPEG segments", "JPEG fill bytes", "WebP chunks"],
+)
+def test_a_file_of_millions_of_tiny_parts_is_given_up(start, part, end):
+    data = memoryview(start + part * (64 * 2**20 // len(part)) + end)
+    begun = time.process_time()
+    with pytest.raises(PictureError):
+        look_at(data)
+    # To walk any of them to its end takes many times as long.
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize("size", [(10_001, 10_000), (2**31 - 1, 2**31 - 1), (0, 5), (5, 0)])
@@ -131,7 +203,8 @@ def looked_at_or_refused(data: bytes) -> None:
     assert 0 < found.width * found.height <= MAX_PIXELS
 
 
-STARTS = [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF\x10\0\0\0WEBP"]
+STARTS = [b"", PNG, png_of_size(9, 9)[:-12], b"\xff\xd8\xff", b"\xff\xd8" + SOF]
+STARTS += [b"RIFF\x10\0\0\0WEBP"]
 STARTS += [b"RIFF\0\0\0\0WEBP" + kind for kind in (b"VP8 ", b"VP8L", b"VP8X")]
 
 

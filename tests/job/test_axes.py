@@ -1,6 +1,8 @@
 """The values of an axis: lists, ranges, counts, and what a model refuses of them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from batchgen.job.axes import AxisError, Values, read_values, several, unknown_parameter
 from batchgen.job.models import Model, find_model
@@ -83,3 +85,27 @@ def test_two_billion_values_are_held_as_a_range():
 def test_nothing_is_unknown_of_an_unknown_model():
     assert unknown_parameter("anything", OTHER) is None
     assert unknown_parameter("seed", IMAGEN) is None
+
+
+bounds = st.integers(-8, 8)
+ranges = st.builds(range, bounds, bounds).filter(len)
+lists = st.lists(bounds, min_size=1, unique=True)
+
+
+@given(ranges | lists, ranges | lists)
+def test_what_two_have_in_common_and_what_is_left_are_told_exactly(own, other):
+    mine, others = Values(own), Values(other)
+    left = mine.without(mine.common(others))
+    assert list(mine.common(others)) == [v for v in own if v in other]
+    assert [v for piece in left for v in piece] == [v for v in own if v not in other]
+    assert all(left)
+
+
+def test_ranges_of_any_length_are_compared_without_walking_through_them():
+    whole, part = Values(range(10**18)), Values(range(7, 10**17))
+    assert whole.common(part).items == range(7, 10**17)
+    assert [p.items for p in whole.without(part)] == [range(7), range(10**17, 10**18)]
+    assert [p.items for p in whole.without(Values((9, True, "5")))] == [
+        range(9),
+        range(10, 10**18),
+    ]

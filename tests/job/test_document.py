@@ -174,7 +174,7 @@ def test_bombs_of_aliases_and_merge_keys_end_at_once():
     start = time.monotonic()
     found = places("\n".join(rows))
     assert time.monotonic() - start < 5
-    assert len(found) > 100
+    assert len(found) > 10
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -201,6 +201,8 @@ def test_a_job_file_becomes_a_job(load):
     assert (len(job.variants), job.image_count()) == (6, 12)
     assert (job.folder, job.file, job.warnings) == (Path("out/kitchen"), Path("job.yaml"), ())
     assert job.pace == Pace(
+        tier=None,
+        retries=None,
         concurrency=4,
         rate=30,
         budget_micros=2_010_000,

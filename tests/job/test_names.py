@@ -30,7 +30,7 @@ def name(pattern: str = DEFAULT_PATTERN, prompt_id: str = "espresso", **values: 
         ("testament", "testament"),
         ("contest", "contest"),
         ("..", "x"),
-        ("../../etc/passwd", "-..-etc-passwd"),
+        ("../../etc/passwd", "etc-passwd"),
         ("/", "x"),
         ("日本", "x"),
         (".hidden.", "hidden"),

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from batchgen.job import prompts as prompts_module
+from batchgen.job import promptfiles
+from batchgen.job.document import MAX_PROBLEMS
 from batchgen.job.load import Job
 
 FILE = "name: k\nprompts:\n  - file: {}\n"
@@ -155,7 +156,7 @@ def test_parameters_beside_a_file_hold_for_the_rows_without_them(load):
         (
             "p.jsonl",
             '{"text": "a", "seed": ' + "9" * 5000 + "}\n",
-            ["1:1: expected valid JSON: NaN, or a number that is too large"],
+            ["1:1: expected valid JSON: a number of more than 19 digits"],
         ),
         ("p.jsonl", "[" * 100_000, ["1:1: expected valid JSON: too deeply nested"]),
         (
@@ -193,8 +194,8 @@ def test_a_wrong_row_is_said_with_its_place(refusals, name, content, problems):
 
 def test_a_file_with_a_mistake_in_every_row_is_not_read_to_its_end(refusals):
     found = refusals(FILE.format("p.csv"), p_csv="text,seed\n" + "a,x\n" * 1000)
-    assert len(found) == prompts_module.MAX_FILE_PROBLEMS + 1
-    assert found[-1] == "p.csv:22:1: too many mistakes; the file was not read further"
+    assert len(found) == MAX_PROBLEMS + 1
+    assert found[-1] == "p.csv:21:1: too many mistakes; nothing more was read"
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_a_wrong_entry_is_said_with_its_place(refusals, tmp_path, entry, problem
 
 
 def test_a_prompt_file_of_more_than_its_limit_is_refused(refusals, monkeypatch):
-    monkeypatch.setattr(prompts_module, "MAX_FILE_BYTES", 1024 * 1024)
+    monkeypatch.setattr(promptfiles, "MAX_FILE_BYTES", 1024 * 1024)
     (found,) = refusals(FILE.format("p.txt"), p_txt="x" * (1024 * 1024 + 1))
     assert found == "job.yaml:3:11: expected a prompt file of at most 1 MiB at p.txt"
 

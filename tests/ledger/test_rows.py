@@ -8,7 +8,16 @@ from dataclasses import fields, replace
 import pytest
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State
-from batchgen.ledger.rows import SELECT, create, move, to_entry, to_image
+from batchgen.ledger.rows import (
+    SELECT,
+    check,
+    check_tables,
+    create,
+    is_image_name,
+    move,
+    to_entry,
+    to_image,
+)
 from tests.ledger.made import image, untouched
 
 FULL = Entry(
@@ -112,3 +121,50 @@ def test_the_tables_are_made_once(db):
     move(db, FULL, ())
     create(db)
     assert read(db, "k1") == FULL
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "images", "images/", "/images/a.png", "images//a.png", "images/../a.png"),
+        *("images/./a.png", "images/.git/a.png", "../images/a.png", "images/a\0.png"),
+        *("images/a\n.png", "images/a\\b.png", "images/é.png", "manifest.jsonl"),
+        *("images/" + "x" * 300, "images/" + "x/" * 600 + "a.png", 7, None),
+    ],
+)
+def test_what_batchgen_never_calls_an_image_is_no_name_of_one(name):
+    assert not is_image_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["images/a.png", "images/espresso/7_16x9_1f3a9c2e_0.png", "images/a b/c-d.jpg"]
+)
+def test_the_names_that_batchgen_gives_are_names_of_images(name):
+    assert is_image_name(name)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"key": "../x"}, {"key": ""}, {"prediction_id": "a/b"}, {"prediction_id": ".."}),
+        *({"model": "../balance"}, {"model": "a/../b"}, {"model": "a/b?webhook=x"}),
+        *({"request": [1]}, {"attempts": "many"}, {"prompt_id": 7}, {"images_asked": None}),
+    ],
+    ids=str,
+)
+def test_what_no_sound_ledger_holds_is_refused(change):
+    with pytest.raises(ValueError, match=r" is "):
+        check(replace(FULL, **change))
+
+
+def test_what_a_sound_ledger_holds_passes():
+    check(FULL, BARE, image())
+    with pytest.raises(ValueError, match="no name of an image"):
+        check(replace(image(), file_name="/etc/passwd"))
+
+
+def test_a_file_with_one_table_more_or_less_is_no_ledger(db):
+    check_tables(db)
+    db.execute("CREATE TABLE more (a)")
+    with pytest.raises(sqlite3.DataError):
+        check_tables(db)

@@ -110,7 +110,7 @@ def test_predictions_before_and_after_the_submit_do_not_matter(bench: Bench):
     theirs = [{"count": 130, "ago": 60}, {"count": 130, "ago": -400}]
     bench.service.account(ago=LONG_AGO, foreign=theirs)
     assert _settle(bench)["adopted"] == 1
-    assert bench.service.counts()["histories"] == 2 * 2  # two readings of as many pages as needed
+    assert bench.service.counts()["histories"] == 2 * 3  # two readings of as many pages as needed
 
 
 def test_two_predictions_that_fit_are_held(bench: Bench):

@@ -1,6 +1,7 @@
 """A disk that is full or cannot be written: the run stops, says so, and loses no paid id."""
 
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -58,13 +59,18 @@ def test_a_full_disk_ends_the_run_and_the_next_one_buys_nothing_again(bench: Ben
 
 def test_paid_ids_that_could_not_be_stored_are_printed_with_their_variants(bench: Bench):
     bench.job(30, run={"concurrency": 8})
-    done = run_on_full_disk(bench, 120_000)
-    ids = bench.service.counts().ids
-    assert bench.run().returncode == 5
-    held = {r["variant_key"] for r in cli.failures(bench.dataset)}
-    printed = dict(re.findall(r"variant (\w+) is prediction (\w+)", done.stderr))
-    assert held <= printed.keys()
-    assert set(printed.values()) <= ids
+    printed: dict[str, str] = {}
+    # Whether a full disk meets an accepted submit or only an intent is a matter of luck.
+    for _ in range(8):
+        done = run_on_full_disk(bench, 120_000)
+        printed = dict(re.findall(r"variant (\w+) is prediction (\w+)", done.stderr))
+        assert set(printed.values()) <= bench.service.counts().ids
+        assert bench.run().returncode == (5 if printed else 0)
+        assert {r["variant_key"] for r in cli.failures(bench.dataset)} <= printed.keys()
+        if printed:
+            break
+        shutil.rmtree(bench.dataset)
+    assert printed
 
 
 def test_what_was_saved_before_the_disk_was_full_is_whole(bench: Bench):
@@ -104,18 +110,16 @@ def test_a_file_in_the_place_of_a_folder_is_a_mistake_of_usage(bench: Bench, nam
     assert bench.service.counts().requests == 0
 
 
-def test_a_file_in_the_place_of_the_image_folder_costs_nothing_twice(bench: Bench):
+def test_a_file_in_the_place_of_the_image_folder_stops_the_run_before_it_submits(bench: Bench):
     bench.job(2)
     bench.dataset.mkdir(parents=True)
     (bench.dataset / "images").write_bytes(b"mine")
     assert bench.run().returncode == 7
-    billed = bench.service.counts()["billed"]
+    assert bench.service.counts().requests == 0
     assert (bench.dataset / "images").read_bytes() == b"mine"
     (bench.dataset / "images").unlink()
     assert bench.run().returncode == 0
     bench.check_whole(2)
-    bench.check_billed_once(2)
-    assert billed <= 2
 
 
 def test_only_the_owner_may_look_into_the_state_of_a_dataset(bench: Bench):

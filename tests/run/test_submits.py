@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support import cli
-from tests.support.bench import Bench
+from tests.support.bench import QUICK, Bench
 from tests.support.cli import failures, summary
 
 REJECTED = ("400", "405", "409", "413", "415", "422", "code400")
@@ -60,13 +60,39 @@ def test_a_submit_that_was_turned_away_is_sent_again_until_it_is_accepted(bench:
     assert {row["prompt"]: row["attempts"] for row in bench.rows()} == counts.by_prompt("received")
 
 
-def test_a_service_that_stays_busy_ends_the_run_with_everything_left_to_do(bench: Bench):
-    bench.job(["a pear [submit=429x4][submit=503x4]", "a plum"], run={"concurrency": 1})
-    assert bench.run().returncode == 4
-    assert (bench.service.counts()["received"], bench.service.counts()["billed"]) == (8, 0)
-    assert (summary(bench.dataset)["pending"], summary(bench.dataset)["spent_usd"]) == (2, 0)
+def test_a_submit_that_is_turned_away_too_often_is_left_for_the_next_run(bench: Bench):
+    pear = "a pear [submit=429x4][submit=503x4]"
+    bench.job([pear, "a plum"], run={"concurrency": 1})
+    done = bench.run()
+    assert done.returncode == 4
+    assert "HTTP 503" in done.stderr.splitlines()[-1]
+    assert bench.service.counts().by_prompt("received") == {pear: 8, "a plum": 1}
+    assert (summary(bench.dataset)["pending"], summary(bench.dataset)["saved"]) == (1, 1)
     assert bench.run().returncode == 0
-    assert set(bench.service.counts().by_prompt("billed").values()) == {1}
+    bench.check_billed_once(2)
+
+
+def test_with_no_retries_a_submit_is_sent_once_and_the_others_go_on(bench: Bench):
+    prompts = ["a pear [submit=429x1]", "a plum", "a fig [image=cutx1]", "a kiwi [poll=500x2]"]
+    bench.job(prompts, run={"concurrency": 1, "retries": 0})
+    assert bench.run().returncode == 4
+    assert set(bench.service.counts().by_prompt("received").values()) == {1}
+    assert {row["prompt"] for row in bench.rows()} == {"a plum", "a kiwi [poll=500x2]"}
+    assert bench.service.counts().by_prompt("downloads")["a fig [image=cutx1]"] == 1
+    assert bench.run().returncode == 0
+    bench.check_billed_once(4)
+    bench.check_whole(4)
+
+
+def test_a_service_that_turns_everything_away_is_asked_by_one_at_a_time_and_then_left(bench: Bench):
+    bench.job([f"a pear {n} [submit=429]" for n in range(30)], run={"concurrency": 12})
+    done = bench.run(patch={**QUICK, "batchgen.run.pacer.STRIKES": 6})
+    assert done.returncode == 4
+    assert "too busy: HTTP 429" in done.stderr.splitlines()[-1]
+    # Those that were on their way together, and then one after the other.
+    assert 6 <= bench.service.counts()["received"] <= 12 + 6
+    found = summary(bench.dataset)
+    assert (found["pending"], found["spent_usd"], found["failed"]) == (30, 0, 0)
 
 
 @pytest.mark.parametrize("word", ["404", "page404", "page400", "redirect"])

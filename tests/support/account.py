@@ -5,6 +5,7 @@
 
 import uuid
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,6 +17,28 @@ from tests.support.answers import envelope, missing, refuse_key
 from tests.support.misdeeds import PAGE, Misdeed
 
 MODEL = "wavespeed-ai/imagen4"
+
+
+Items = list[dict[str, Any]]
+_OLD = {"id": "old", "model": "other/model", "created_at": "2020-01-01T00:00:00Z"}
+
+# What a page holds instead of a hundred of all predictions.
+POISONS: Mapping[str, Callable[[Items, int], Any]] = {
+    "huge": lambda items, page: items[:1] * 1000,
+    "fresh": lambda items, page: [{**items[0], "id": uuid.uuid4().hex} for _ in range(100)],
+    "capped": lambda items, page: items[page - 1 : page],
+    "disordered": lambda items, page: [_OLD, *items[page - 1 : page]] if items[page - 1 :] else [],
+    "twofold": lambda items, page: [items[0], {**items[0], "model": "other/model"}],
+    "paths": lambda items, page: [{**item, "id": "../../" + item["id"]} for item in items],
+    "numbers": lambda items, page: [{**item, "id": 7} for item in items],
+    "texts": lambda items, page: [item["id"] for item in items],
+    "nulls": lambda items, page: [None for _ in items],
+    "object": lambda items, page: {str(index): item for index, item in enumerate(items)},
+    "nothing": lambda items, page: None,
+    "timeless": lambda items, page: [
+        {**item, "created_at": "0001-01-01T00:00:00Z"} for item in items[page - 1 : page]
+    ],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +67,7 @@ class Told:
     """Somebody else's predictions: ``count``, ``model``, seconds ``ago``, ``request``."""
     history: str = "told"
     """failing: HTTP 500; page: no JSON; odd: an item that is no prediction; changing: every
-    other reading lacks the newest one; endless: every page is full."""
+    other reading lacks the newest one; endless: every page is full. The others are in POISONS."""
     balance: float | None = 1000
     price: float | None = None
 
@@ -117,6 +140,9 @@ class Account:
             items.append({"model": MODEL})
         if self.told.history == "endless":
             items = [self._item(found[0])] * size
+        if self.told.history in POISONS:
+            shown = [self._item(item) for item in found]
+            items = POISONS[self.told.history](shown, page)
         return envelope(Misdeed(), {"items": items, "page": page, "total": len(found)})
 
     def _item(self, item: Listed) -> dict[str, Any]:

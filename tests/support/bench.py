@@ -19,6 +19,7 @@ from tests.support.service import Counts, Service, misbehaving_service
 # Waiting times that would only make the tests slow; what is tested does not depend on them.
 QUICK = {
     "batchgen.api.retry.BACKOFF_BASE": 0.001,
+    "batchgen.api.retry.BACKOFF_CAP": 0.02,
     "batchgen.run.settle.BETWEEN_READINGS": 0.01,
 }
 

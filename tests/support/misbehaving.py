@@ -29,6 +29,7 @@ from tests.support.misdeeds import (
     misdeed,
 )
 from tests.support.picture import canonical, picture
+from tests.support.streams import stream
 
 
 @dataclass(kw_only=True)
@@ -142,6 +143,7 @@ class Misbehaving:
     async def submit(self, request: web.Request) -> web.StreamResponse:
         """Accept a request, or do to it what it asks for."""
         self.totals["received"] += 1
+        self.totals["cookies"] += "Cookie" in request.headers
         if refusal := refuse_key(request):
             return refusal
         body = await request.json()
@@ -152,6 +154,7 @@ class Misbehaving:
         data = {}
         if deed.bills:
             data = self._bill(order, request.match_info["model"])
+            self.by_id.setdefault(str((deed.data or {}).get("id")), order)
         await self._gate("submit")
         return await self._answer(request, deed, data)
 
@@ -169,6 +172,7 @@ class Misbehaving:
     async def poll(self, request: web.Request) -> web.StreamResponse:
         """Tell the state of a prediction: completed, unless a word or a hold says otherwise."""
         self.totals["polls"] += 1
+        self.totals["cookies"] += "Cookie" in request.headers
         if refusal := refuse_key(request):
             return refusal
         prediction_id = request.match_info["id"]
@@ -200,6 +204,8 @@ class Misbehaving:
         order.downloads += 1
         await self._gate("image")
         deed = IMAGES[what] if what else Misdeed()
+        if deed.then in {"endless", "drip", "flood"}:
+            return await stream(request, deed.then, self.totals)
         if deed.body is None and deed.status == 200:
             return await send(request, deed, picture(order.request, index), "image/png")
         return await self._answer(request, deed, {})
@@ -213,14 +219,20 @@ class Misbehaving:
     def _asked(self, request: web.Request) -> Order:
         self.totals["downloads"] += 1
         self.totals["keys_on_images"] += "Authorization" in request.headers
+        self.totals["cookies_on_images"] += "Cookie" in request.headers
         return self.by_id[request.match_info["id"]]
 
     async def _answer(
         self, request: web.Request, deed: Misdeed, data: dict[str, Any]
     ) -> web.StreamResponse:
-        headers = {k: v.format(path=request.path) for k, v in deed.headers.items()}
+        if deed.then in {"endless", "drip", "flood"}:
+            return await stream(request, deed.then, self.totals)
+        key = request.headers.get("Authorization", "")
+        headers = {k: v.format(path=request.path, key=key) for k, v in deed.headers.items()}
         if deed.body is not None or 300 <= deed.status < 400:
-            return web.Response(status=deed.status, body=deed.body, headers=headers)
+            body = (deed.body or b"").replace(b"<key>", key.encode())
+            body = body.replace(b"<id>", str(data.get("id")).encode())
+            return web.Response(status=deed.status, body=body, headers=headers)
         if deed.then != "answer":
             return await send(request, deed, json.dumps(data).encode(), "application/json")
         answer = envelope(deed, None if deed.data is None else {**data, **deed.data})

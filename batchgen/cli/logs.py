@@ -1,0 +1,96 @@
+"""Where the words of the rooms go: all of them to run.log, those that matter to the screen."""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from batchgen.api.key import redact
+from batchgen.cli.screen import plain
+
+# A night in which every variant fails alike must not fill a mailbox; run.log has them all.
+SHOWN_WARNINGS = 10
+
+
+@contextmanager
+def logging_to(
+    file: Path | None, write: Callable[[str], None], *, verbose: bool = False
+) -> Iterator[None]:
+    """Send what is logged to *file* and its warnings to *write*, while the block lasts.
+
+    With *verbose*, *write* also gets what is no warning, and the file what is only for
+    developers. Other libraries are heard when they warn.
+    """
+    handlers: list[logging.Handler] = [Shown(write, verbose=verbose)]
+    if file:
+        handlers.append(LogFile(file))
+    logging.getLogger("batchgen").setLevel(logging.DEBUG if verbose else logging.INFO)
+    root = logging.getLogger()
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            with suppress(OSError):  # what could not be written before cannot be now
+                handler.close()
+
+
+class OneLine(logging.Formatter):
+    """One event is one line, whatever is in it, and holds no key."""
+
+    def __init__(self) -> None:
+        """Times are UTC."""
+        super().__init__("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, the traceback of an exception included."""
+        return plain(redact(super().format(record)))
+
+
+class LogFile(logging.FileHandler):
+    """A log that may fail: it tells of a run and must not end one."""
+
+    def __init__(self, path: Path) -> None:
+        """Open *path* with the first record, which comes after its folder was claimed."""
+        super().__init__(path, encoding="utf-8", delay=True)
+        self.setFormatter(OneLine())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, if that is possible."""
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        """Pass the error on; by itself, logging would print the record and a traceback."""
+        if error := sys.exception():
+            raise error
+
+
+class Shown(logging.Handler):
+    """Shows the first warnings of a run; all of them are in run.log."""
+
+    def __init__(self, write: Callable[[str], None], *, verbose: bool) -> None:
+        """Show them by way of *write*; with *verbose* every one, and what is no warning too."""
+        super().__init__(logging.INFO if verbose else logging.WARNING)
+        self._write = write
+        self._left = sys.maxsize if verbose else SHOWN_WARNINGS
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one more, or say once that there are more."""
+        if self._left > 0:
+            error = f": {_words(record.exc_info[1])}" if record.exc_info else ""
+            level = record.levelname.lower()
+            self._write(f"batchgen: {level}: {record.getMessage()}{error}")
+        elif self._left == 0:
+            self._write("batchgen: warning: there are more; .batchgen/run.log has them")
+        self._left -= 1
+
+
+def _words(error: BaseException | None) -> str:
+    """An exception without its repr, which may hold what it was given."""
+    return f"{type(error).__name__}: {error}"

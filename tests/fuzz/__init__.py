@@ -1,0 +1,1 @@
+"""Harnesses for coverage-guided fuzzing; run by hand, not by pytest."""

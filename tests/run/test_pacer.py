@@ -1,0 +1,239 @@
+"""The pace of submits, by a clock that stands still unless told to go."""
+
+import asyncio
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgen.api.outcome import Fate, Refusal
+from batchgen.api.retry import backoff
+from batchgen.errors import ExitCode
+from batchgen.run import pacer as module
+from batchgen.run.pacer import STRIKES, Pacer
+from batchgen.run.stop import Stop
+
+BUSY = Refusal(fate=Fate.THROTTLED, reason="HTTP 429", status=429)
+UNREACHED = Refusal(fate=Fate.NOT_SENT, reason="refused")
+
+
+class Clock(Stop):
+    """A stop whose pauses pass at once, by a clock of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 1000.0
+
+    async def pause_submit(self, seconds: float) -> bool:
+        self.now += seconds
+        await asyncio.sleep(0)
+        return self.submitting
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(autouse=True)
+def no_chance(monkeypatch):
+    """Every backoff is as long as it may be."""
+    monkeypatch.setattr(module, "backoff", lambda n, asked: backoff(n, asked, chance=1))
+
+
+def make(clock: Clock, rate: float | None = None) -> Pacer:
+    return Pacer(clock, rate, clock=lambda: clock.now)
+
+
+async def start(pacer: Pacer, images: int = 1) -> float:
+    async with pacer.turn(images) as go:
+        assert go
+        return pacer.now()
+
+
+async def starts(pacer: Pacer, *images: int) -> list[float]:
+    """Seconds from the first to each of the submits."""
+    found = [await start(pacer, number) for number in images]
+    return [moment - found[0] for moment in found]
+
+
+async def test_without_a_rate_everything_may_start_at_once(clock):
+    assert await starts(make(clock), *[4] * 50) == [0] * 50
+
+
+@pytest.mark.parametrize(
+    ("rate", "images", "moments"),
+    [
+        (60, [1, 1, 1], [0, 1, 2]),
+        (60, [4, 1, 2, 1], [0, 4, 5, 7]),
+        (30, [1, 1], [0, 2]),
+        (0.5, [1, 1], [0, 120]),
+        (6000, [1] * 4, [0, 0.01, 0.02, 0.03]),
+    ],
+)
+async def test_submits_start_one_after_the_other_by_their_images(clock, rate, images, moments):
+    assert await starts(make(clock, rate), *images) == pytest.approx(moments)
+
+
+async def test_time_that_nobody_used_is_not_saved_up(clock):
+    pacer = make(clock, 60)
+    await start(pacer)
+    clock.now += 600
+    assert await starts(pacer, 1, 1, 1) == pytest.approx([0, 0.9, 1.9])
+
+
+@given(st.lists(st.tuples(st.floats(0, 30), st.integers(1, 4)), min_size=1, max_size=60))
+async def test_no_minute_ever_has_more_images_than_the_rate_and_one_submit(steps):
+    clock = Clock()
+    pacer, found = make(clock, 60), []
+    for passed, images in steps:
+        clock.now += passed
+        found.append((await start(pacer, images), images))
+    for first, _ in found:
+        # The last submit of a minute may begin in it and reach beyond.
+        inside = sum(n for at, n in found if first <= at < first + 60 - 0.2)
+        assert inside <= 60 + 4
+
+
+async def test_a_stop_ends_the_waiting(clock):
+    pacer = make(clock, 1)
+    await start(pacer)
+    clock.no_more_submits(ExitCode.INCOMPLETE, "enough")
+    async with pacer.turn(1) as go:
+        assert not go
+
+
+@pytest.mark.parametrize(("asked", "wait"), [(None, 0.5), (30.0, 30.5)])
+async def test_one_that_is_turned_away_lets_all_wait(clock, asked, wait):
+    pacer = make(clock)
+    sent = await start(pacer)
+    pacer.turned_away(Refusal(fate=Fate.THROTTLED, reason="no", retry_after=asked), sent)
+    assert await start(pacer) - sent == pytest.approx(wait)
+
+
+async def test_after_trouble_one_goes_alone_until_it_has_its_answer(clock):
+    pacer = make(clock)
+    pacer.turned_away(UNREACHED, await start(pacer))
+    order = []
+
+    async def go(name: str) -> None:
+        async with pacer.turn(1):
+            order.append(name)
+            sent = pacer.now()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            order.append(f"{name} answered")
+            pacer.accepted(1, sent)
+
+    await asyncio.gather(*(go(name) for name in "abc"))
+    assert order == ["a", "a answered", "b", "c", "b answered", "c answered"]
+
+
+async def test_waits_double_while_nothing_is_accepted(clock):
+    pacer = make(clock)
+    moments = []
+    for _ in range(8):
+        moments.append(await start(pacer))
+        pacer.turned_away(UNREACHED, moments[-1])
+    waits = [later - sooner for sooner, later in pairwise(moments)]
+    assert waits == [0.5, 1, 2, 4, 8, 16, 30]
+
+
+async def test_those_turned_away_together_count_once(clock):
+    pacer = make(clock)
+    together = [await start(pacer) for _ in range(100)]
+    clock.now += 1
+    for sent in together:
+        pacer.turned_away(BUSY, sent)
+    assert clock.submitting
+    assert await start(pacer) - together[0] == pytest.approx(1.5)
+
+
+async def test_a_run_gives_up_when_nothing_is_accepted_for_long(clock):
+    pacer = make(clock)
+    began = clock.now
+    for _ in range(STRIKES):
+        assert clock.submitting
+        pacer.turned_away(UNREACHED, await start(pacer))
+    assert not clock.submitting
+    assert clock.code is ExitCode.INCOMPLETE
+    assert "cannot be reached" in clock.why
+    assert clock.now - began > 600
+
+
+async def test_an_accepted_submit_ends_the_trouble(clock):
+    pacer = make(clock)
+    for _ in range(3 * STRIKES):
+        pacer.turned_away(UNREACHED, await start(pacer))
+        pacer.accepted(1, await start(pacer))
+    assert clock.submitting
+
+
+async def run_at(pacer: Pacer, clock: Clock, seconds: float) -> None:
+    """Submit as fast as the pacer lets us, at most 10 a second."""
+    end = clock.now + seconds
+    while clock.now < end:
+        pacer.accepted(1, await start(pacer))
+        clock.now += 0.1
+
+
+async def turn_away(pacer: Pacer, times: int = 3) -> None:
+    for _ in range(times):
+        pacer.turned_away(BUSY, await start(pacer))
+
+
+async def test_a_lone_429_says_nothing_about_the_rate(clock):
+    pacer = make(clock, 6000)
+    for _ in range(20):
+        await run_at(pacer, clock, 2)
+        await turn_away(pacer, 1)
+    assert pacer.rate == 100
+
+
+async def test_several_slow_down_to_less_than_was_accepted_and_the_rate_grows_back(clock):
+    pacer = make(clock, 6000)
+    await run_at(pacer, clock, 20)
+    await turn_away(pacer)
+    # A fifth less than 10 a second, and a little for the waits in between.
+    assert 7 < pacer.rate < 8
+    slow = pacer.rate
+    await run_at(pacer, clock, 5)
+    assert slow < pacer.rate < slow + 3
+    await run_at(pacer, clock, 600)
+    assert pacer.rate == 100
+
+
+async def test_each_limit_that_is_met_slows_down_more(clock):
+    pacer = make(clock)
+    rates = []
+    for _ in range(5):
+        await run_at(pacer, clock, 2)
+        await turn_away(pacer)
+        rates.append(pacer.rate)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] > module.SLOWEST
+
+
+async def test_a_network_that_is_away_says_nothing_about_the_rate(clock):
+    pacer = make(clock)
+    await run_at(pacer, clock, 5)
+    for _ in range(5):
+        pacer.turned_away(UNREACHED, await start(pacer))
+    assert pacer.rate == math.inf
+
+
+async def test_while_the_other_side_is_in_trouble_the_rate_does_not_grow(clock):
+    pacer = make(clock)
+    await run_at(pacer, clock, 5)
+    await turn_away(pacer)
+    slow = pacer.rate
+    for _ in range(20):
+        clock.now += 1
+        pacer.troubled()
+        pacer.troubled()
+        pacer.accepted(1, await start(pacer))
+    assert pacer.rate < slow * 1.2
+    await run_at(pacer, clock, 10)
+    assert pacer.rate > slow * 1.2
