@@ -1,0 +1,1 @@
+"""Measurements of batchgen beside other ways to do the same work: ``python -m benchmarks``."""
