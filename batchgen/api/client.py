@@ -25,6 +25,7 @@ from batchgen.api.account import (
     read_number,
 )
 from batchgen.api.address import is_loopback
+from batchgen.api.catalog import MAX_CATALOG_BYTES, catalog_path
 from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
 from batchgen.api.wire import (
@@ -59,6 +60,7 @@ class ServiceClient:
         self._session: aiohttp.ClientSession | None = None
         self.clock_offset = 0.0
         """Seconds that the service's clock is ahead of ours, by its latest Date header."""
+        self._date = ""
 
     async def __aenter__(self) -> Self:
         """Open the session."""
@@ -91,7 +93,7 @@ class ServiceClient:
             return Refusal(fate=Fate.NOT_SENT, reason=_reason(error))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             return Refusal(fate=Fate.UNCERTAIN, reason=_reason(error))
-        return read_submit(status, headers, body)
+        return read_submit(status, headers, body, request)
 
     async def result(self, prediction_id: str) -> Prediction | PollProblem:
         """Ask once for the state of a prediction. Never raises for network or service."""
@@ -126,6 +128,20 @@ class ServiceClient:
         )
         return None if isinstance(answer, str) else read_number(answer, "discounted_price", "price")
 
+    async def catalog(self) -> bytes | str:
+        """The list of all models as the service sent it, of up to 16 MiB, without the key.
+
+        A text says why there is none. Never raises for network or service.
+        """
+        url = self._base.with_path(catalog_path(), encoded=True)
+        try:
+            status, _, body = await self._send(
+                "GET", url, self._poll_timeout, most=MAX_CATALOG_BYTES
+            )
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return _reason(error)
+        return body if status == 200 else f"HTTP {status}"
+
     async def _ask(
         self, method: str, path: str, body: bytes | None = None
     ) -> Mapping[str, Any] | str:
@@ -143,7 +159,12 @@ class ServiceClient:
         return answer.data
 
     async def _send(
-        self, method: str, url: URL, limits: aiohttp.ClientTimeout, data: bytes | None = None
+        self,
+        method: str,
+        url: URL,
+        limits: aiohttp.ClientTimeout,
+        data: bytes | None = None,
+        most: int = MAX_ANSWER_BYTES,
     ) -> tuple[int, Mapping[str, str], bytes]:
         assert self._session, "the client is not open"
         began = asyncio.get_running_loop().time()
@@ -153,7 +174,7 @@ class ServiceClient:
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
+                if len(body) > most:
                     break  # the decoder refuses it; the rest need not be read
             took = (asyncio.get_running_loop().time() - began) * 1000
             log.debug("%s %s: HTTP %d in %.0f ms", method, url.raw_path, response.status, took)
@@ -168,6 +189,9 @@ class ServiceClient:
             return response.status, headers, self._key.redact(bytes(body))
 
     def _learn_clock(self, date: str) -> None:
+        if date == self._date:
+            return  # one of many answers within a second
+        self._date = date
         try:
             ahead = parsedate_to_datetime(date) - datetime.now(UTC)
         except (ValueError, TypeError, OverflowError):

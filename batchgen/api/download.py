@@ -21,7 +21,6 @@ MAX_IMAGE_BYTES = 64 * 1024 * 1024
 MAX_REDIRECTS = 5
 MIN_RATE = 1024  # bytes a second
 RATE_WINDOW = 30.0  # seconds over which the rate is averaged
-_CHUNK = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GONE = frozenset({403, 404, 410})  # what image hosts answer for an address that has expired
 # The first that fits is said.
@@ -88,7 +87,7 @@ class Downloader:
             await self._session.close()
 
     async def fetch(self, address: str) -> AsyncIterator[bytes]:
-        """The bytes at *address* in chunks of at most 64 KiB.
+        """The bytes at *address* in chunks, as they come: of at most half a MiB.
 
         Raises GoneError for 403, 404 and 410, UnsafeAddressError for an address that must not be
         opened, DownloadError for anything else that goes wrong.
@@ -151,7 +150,7 @@ async def _body(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         raise DownloadError(f"HTTP {response.status} instead of the image")
     size = 0
     since, size_then = time.monotonic(), 0
-    async for chunk in response.content.iter_chunked(_CHUNK):
+    async for chunk in response.content.iter_any():
         size += len(chunk)
         if size > MAX_IMAGE_BYTES:
             raise DownloadError(f"an image of more than {MAX_IMAGE_BYTES >> 20} MiB")

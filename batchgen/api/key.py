@@ -14,13 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from batchgen.errors import UsageError
+from batchgen.text import keep_secret, redact
 
 KEY = "WAVESPEED_API_KEY"
 KEY_FILE = "WAVESPEED_API_KEY_FILE"
 MAX_KEY_FILE_BYTES = 4_096
-# A shorter text is a stand-in from a rehearsal, and may be a part of any word.
-_SHORTEST_SECRET = 8
-_secrets: dict[str, re.Pattern[str]] = {}
 
 
 class ApiKey:
@@ -34,8 +32,7 @@ class ApiKey:
         if not re.fullmatch(r"[!-~]+", text):
             raise UsageError("expected a key of visible ASCII characters, without spaces")
         self._text = text
-        if len(text) >= _SHORTEST_SECRET:
-            _secrets[text] = re.compile("".join(map(_any_form, text)))
+        keep_secret(text)
 
     def __repr__(self) -> str:
         """Three stars."""
@@ -57,24 +54,10 @@ class ApiKey:
         return redact(data.decode("latin-1")).encode("latin-1")
 
 
-def redact(text: str) -> str:
-    """*text* with three stars for every key of this process, plain, JSON- or percent-encoded."""
-    for secret in _secrets.values():
-        text = secret.sub("***", text)
-    return text
-
-
 def learn_key(environment: Mapping[str, str] = os.environ) -> None:
     """Let :func:`redact` know the key in *environment* before anything has asked for it."""
     with suppress(UsageError):
         ApiKey(environment.get(KEY, ""))
-
-
-def _any_form(character: str) -> str:
-    r"""A pattern for *character* as it is, as ``\u0041`` or ``\"`` in JSON, as ``%41`` in a URL."""
-    code = f"{ord(character):02x}"
-    before = r"\\*" if character in "\"'\\/" else ""  # JSON within JSON has several
-    return rf"(?:{before}{re.escape(character)}|\\u00(?i:{code})|%(?i:{code}))"
 
 
 def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:

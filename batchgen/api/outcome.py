@@ -5,7 +5,7 @@ created. Everything else is uncertain and is held.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,8 +17,8 @@ from batchgen.api.wire import (
     WireError,
     read_answer,
     read_prediction,
-    visible,
 )
+from batchgen.text import plain
 
 MAX_RETRY_AFTER = 120.0
 
@@ -69,7 +69,7 @@ class PollProblem:
 
 
 # Related services report an empty account as HTTP 400 "Insufficient credits". A message may quote
-# a prompt, so a lone "balance" in it says nothing.
+# a prompt, so a lone "balance" in it says nothing, and neither do words that the request holds.
 _ACCOUNT_WORDS = re.compile(
     r"insufficient (account )?(balance|credit|fund|quota)|top.?up (your|the) account"
     r"|(balance|credits?|quota) (is |are )?(too low|exhausted|exceeded|insufficient|not enough)",
@@ -77,10 +77,16 @@ _ACCOUNT_WORDS = re.compile(
 )
 _PERMANENT = frozenset({400, 404, 405, 409, 413, 415, 422})
 _ACCOUNT = frozenset({401, 402, 403})
+_LATER = frozenset({429, 503})
 
 
-def read_submit(status: int, headers: Mapping[str, str], body: bytes) -> Prediction | Refusal:
-    """What the answer to a submit means. Never raises."""
+def read_submit(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    request: Mapping[str, object] | None = None,
+) -> Prediction | Refusal:
+    """What the answer to the submit of *request* means. Never raises."""
     wait = retry_after(headers.get("Retry-After"))
     redirected = 300 <= status < 400
     try:
@@ -93,15 +99,14 @@ def read_submit(status: int, headers: Mapping[str, str], body: bytes) -> Predict
     if status < 300 and 200 <= code < 300:
         return _accepted(answer, status)
     reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
-    if _names_a_prediction(answer):
-        # It says no and yes at once, so it does not prove that nothing was created.
-        reason += "; but the answer names a prediction"
-        return Refusal(fate=Fate.UNCERTAIN, reason=reason, status=code)
+    if yes := _also_says_yes(answer, status):
+        return Refusal(fate=Fate.UNCERTAIN, reason=f"{reason}; but {yes}", status=code)
     if redirected:
         return _redirected(status, headers)
-    fate = _fate(status, code, answer.message)
-    if status == 503 and (answer.enveloped or wait is not None):
-        # The API's own words, or a plain "come back later". A gateway's JSON page is neither.
+    fate = _fate(status, code, broke=_speaks_of_money(answer.message, (request or {}).values()))
+    if status == 503 and (wait is not None or (answer.enveloped and answer.code in _LATER)):
+        # The API's own words, or a plain "come back later". A gateway's JSON page is neither, and
+        # another code of its own tells of what happened behind the gateway.
         fate = Fate.THROTTLED
     return Refusal(fate=fate, reason=reason, status=code, retry_after=wait)
 
@@ -157,13 +162,17 @@ def _accepted(answer: Answer, status: int) -> Prediction | Refusal:
         return Refusal(fate=Fate.UNCERTAIN, reason=f"HTTP {status}: {error}", status=status)
 
 
-def _names_a_prediction(answer: Answer) -> bool:
-    named = answer.data.get("id") if answer.data else None
-    return isinstance(named, str) and bool(named)
+def _also_says_yes(answer: Answer, status: int) -> str:
+    """How a refusal says yes too, and so does not prove that nothing was created."""
+    if answer.names_something:
+        return "the answer names a prediction"
+    if status >= 400 and answer.enveloped and 200 <= answer.code < 300:
+        return f"its own code is {answer.code}"
+    return ""
 
 
 def _redirected(status: int, headers: Mapping[str, str]) -> Refusal:
-    target = visible(headers.get("Location", "elsewhere")[:200])
+    target = plain(headers.get("Location", "elsewhere")[:200])
     reason = f"HTTP {status}: redirected to {target}"
     return Refusal(fate=Fate.MISDIRECTED, reason=reason, status=status)
 
@@ -181,8 +190,15 @@ def _without_envelope(status: int, reason: str, wait: float | None) -> Refusal:
     return Refusal(fate=fate, reason=reason, status=status, retry_after=wait)
 
 
-def _fate(status: int, code: int, message: str) -> Fate:
-    if code in _ACCOUNT or (400 <= code < 429 and _ACCOUNT_WORDS.search(message)):
+def _speaks_of_money(message: str, asked: Iterable[object]) -> bool:
+    """Whether *message* says that the account is empty, in words that are not of what was asked."""
+    found = {words[0].lower() for words in _ACCOUNT_WORDS.finditer(message)}
+    texts = [str(value).lower() for value in asked] if found else []
+    return any(not any(words in text for text in texts) for words in found)
+
+
+def _fate(status: int, code: int, *, broke: bool) -> Fate:
+    if code in _ACCOUNT or (400 <= code < 429 and broke):
         return Fate.ACCOUNT
     if code == 429:
         return Fate.THROTTLED

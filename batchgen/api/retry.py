@@ -5,9 +5,8 @@ created; polls and downloads create nothing.
 """
 
 import random
-from enum import Enum
 
-from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
+from batchgen.api.outcome import Fate, Refusal
 
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 30.0
@@ -15,30 +14,18 @@ SUBMIT_RETRIES = 7
 DOWNLOAD_RETRIES = 2
 
 
-class Kind(Enum):
-    """What was asked for."""
+def may_submit_again(refusal: Refusal, failures: int, allowed: int | None = None) -> bool:
+    """Whether a submit may be sent again that was refused *failures* times, the last as told.
 
-    SUBMIT = "submit"
-    POLL = "poll"
-    DOWNLOAD = "download"
-
-
-def may_repeat(
-    kind: Kind, outcome: Refusal | PollProblem | None, failures: int, allowed: int | None = None
-) -> bool:
-    """Whether this run may send a request again that has failed *failures* times.
-
-    *outcome* is the latest answer, None for a download. *allowed* is the user's own number of
-    repetitions, None for ours. Polls have no number: the time for the prediction bounds them.
+    *allowed* is the user's own number of repetitions, None for ours.
     """
-    match kind, outcome:
-        case Kind.SUBMIT, Refusal(fate=Fate.NOT_SENT | Fate.THROTTLED):
-            return failures <= (SUBMIT_RETRIES if allowed is None else allowed)
-        case Kind.POLL, PollProblem(kind=Poll.TRANSIENT | Poll.MISSING):
-            return True
-        case Kind.DOWNLOAD, None:
-            return failures <= (DOWNLOAD_RETRIES if allowed is None else allowed)
-    return False
+    safe = refusal.fate in {Fate.NOT_SENT, Fate.THROTTLED}
+    return safe and failures <= (SUBMIT_RETRIES if allowed is None else allowed)
+
+
+def may_download_again(failures: int, allowed: int | None = None) -> bool:
+    """Whether an image may be asked for again that could not be had *failures* times."""
+    return failures <= (DOWNLOAD_RETRIES if allowed is None else allowed)
 
 
 def backoff(tries: int, asked: float | None = None, *, chance: float | None = None) -> float:
@@ -49,17 +36,6 @@ def backoff(tries: int, asked: float | None = None, *, chance: float | None = No
     chance = random.random() if chance is None else chance  # noqa: S311  # no secret
     ceiling = min(BACKOFF_CAP, BACKOFF_BASE * 2.0 ** min(tries, 10))
     return (asked or 0.0) + chance * ceiling
-
-
-def next_poll(waited: float, *, at_least: float, chance: float | None = None) -> float:
-    """Seconds until a prediction is asked for again, *waited* seconds after its submit.
-
-    Starts at the documented 2 s for images and grows with the time waited up to 5 s; never less
-    than *at_least*. A tenth of jitter keeps predictions that started together apart.
-    """
-    chance = random.random() if chance is None else chance  # noqa: S311  # no secret
-    growing = min(max(at_least, 5.0), at_least + waited / 8)
-    return growing * (1 + chance / 10)
 
 
 class RetryBudget:

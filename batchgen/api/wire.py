@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+from batchgen.text import plain
+
 PREFIX = "/api/v3"
 # Ids seen in the wild are 32 hex digits, the documentation shows "pred_abc123": opaque, but it
 # becomes part of an address and of a ledger row.
@@ -26,9 +28,6 @@ MAX_DIGITS = 400  # the interpreter's own limit can be switched off from outside
 # A server without a time sends the year 1, 1970 or 9999; none of them is when something was made.
 YEARS = range(2000, 2100)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# What a terminal would obey, and what would make one line look like two or like another one: C0,
-# C1, line separators, marks of the writing direction.
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 WAITING = frozenset({"created", "pending", "processing"})
 COMPLETED = "completed"
@@ -82,6 +81,8 @@ class Answer:
     data: Mapping[str, Any] | None
     enveloped: bool = True
     """Whether it has a code of its own; a gateway's JSON page has none."""
+    names_something: bool = False
+    """Whether an id or outputs stand anywhere in it, of whatever type."""
 
 
 def submit_path(model: str) -> str:
@@ -101,27 +102,24 @@ def encode(value: Mapping[str, object]) -> bytes:
     ).encode()
 
 
-def decode(body: bytes) -> object:
+def decode(body: bytes, most: int = MAX_ANSWER_BYTES) -> object:
     """Read JSON from outside.
 
-    Raises WireError for more than 2 MiB, bad UTF-8, NaN and infinities, a field that is given
-    twice, more than 100 levels and integers of more than 400 digits. Lone surrogates come back as
-    U+FFFD, so that the text can be written again.
+    Raises WireError for more than *most* bytes, bad UTF-8, NaN and infinities, a field that is
+    given twice, more than 100 levels and integers of more than 400 digits. Lone surrogates come
+    back as U+FFFD, so that the text can be written again.
     """
-    if len(body) > MAX_ANSWER_BYTES:
-        raise WireError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+    if len(body) > most:
+        raise WireError(f"an answer of more than {most} bytes")
     try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_constant=_refuse_constant,
-            parse_int=_integer,
-            object_pairs_hook=_object,
-        )
+        value = _DECODER.decode(body.decode("utf-8"))
     except WireError:
         raise
     except (ValueError, RecursionError) as error:
         raise WireError(f"not JSON: {type(error).__name__}") from None
-    return _sound(value)
+    # Most answers cannot hold what the walk looks for: no escape, and too few brackets to be deep.
+    simple = b"\\u" not in body and body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+    return value if simple else _sound(value)
 
 
 def read_answer(status: int, body: bytes) -> Answer:
@@ -140,6 +138,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         message=_message(value),
         data=data if isinstance(data, dict) else None,
         enveloped=code is not None,
+        names_something=any(map(_names, [value, data, *(data if isinstance(data, list) else ())])),
     )
 
 
@@ -190,9 +189,10 @@ def format_time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def visible(text: str) -> str:
-    """*text* with control characters and direction marks as escapes such as ``\\x1b``."""
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def _names(value: object) -> bool:
+    # An empty one is how some servers write that there is none.
+    given = [value.get(name) for name in ("id", "outputs")] if isinstance(value, dict) else []
+    return any(found not in (None, "", [], {}) for found in given)
 
 
 def _outputs(value: object) -> tuple[str, ...]:
@@ -238,7 +238,7 @@ def _reason(value: object) -> str:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    return visible(value[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
+    return plain(value[:MAX_ERROR_CHARACTERS])[:MAX_ERROR_CHARACTERS]
 
 
 def _whole(value: object) -> int | None:
@@ -278,3 +278,8 @@ def _sound(value: object, depth: int = 0) -> object:
     if isinstance(value, dict):
         return {_SURROGATE.sub("\ufffd", k): _sound(v, depth + 1) for k, v in value.items()}
     return value
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_object
+)

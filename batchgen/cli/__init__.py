@@ -18,6 +18,7 @@ from batchgen.cli.reconcile import reconcile
 from batchgen.cli.run import run
 from batchgen.cli.schema import schema
 from batchgen.cli.screen import (
+    complete_streams,
     guard_tracebacks,
     silence_broken,
     tell,
@@ -47,6 +48,7 @@ for command in (run, plan, status, verify, reconcile, serve, init, models, schem
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code of the contract."""
+    complete_streams()
     code = _run(arguments)
     silence_broken()
     sys.exit(code)
@@ -69,10 +71,16 @@ def _run(arguments: list[str] | None) -> int:
         # Whoever read our output has seen enough; click leaves by itself then.
         return ExitCode.OK
     except Exception as error:  # noqa: BLE001  # the last place that can give it an exit code
-        tell_bug(error)
-        tell("batchgen: bug: an internal error; the ledger is still consistent")
-        return ExitCode.BUG
+        return _unexpected(error)
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _unexpected(error: Exception) -> ExitCode:
+    if isinstance(error, OSError) and silence_broken():
+        return ExitCode.STORAGE  # a result that could not be printed
+    tell_bug(error)
+    tell("batchgen: bug: an internal error; the ledger is still consistent")
+    return ExitCode.BUG
 
 
 def _explanation(error: BatchgenError) -> str:

@@ -1,17 +1,20 @@
 """Where the words of the rooms go: all of them to run.log, those that matter to the screen."""
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from batchgen.api.key import redact
-from batchgen.cli.screen import plain
+from batchgen.cli.screen import fitted
+from batchgen.dataset.folder import open_own
 
 # A night in which every variant fails alike must not fill a mailbox; run.log has them all.
 SHOWN_WARNINGS = 10
+MAX_LOG_LINE = 16_384  # characters; a traceback fits
 
 
 @contextmanager
@@ -40,7 +43,7 @@ def logging_to(
 
 
 class OneLine(logging.Formatter):
-    """One event is one line, whatever is in it, and holds no key."""
+    """One event is one line of at most 16,384 characters, whatever is in it, without a key."""
 
     def __init__(self) -> None:
         """Times are UTC."""
@@ -49,7 +52,7 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, the traceback of an exception included."""
-        return plain(redact(super().format(record)))
+        return fitted(super().format(record), MAX_LOG_LINE)
 
 
 class LogFile(logging.FileHandler):
@@ -59,6 +62,9 @@ class LogFile(logging.FileHandler):
         """Open *path* with the first record, which comes after its folder was claimed."""
         super().__init__(path, encoding="utf-8", delay=True)
         self.setFormatter(OneLine())
+
+    def _open(self) -> IO[str]:  # type: ignore[override]
+        return open_own(Path(self.baseFilename), os.O_APPEND, "a")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, if that is possible."""

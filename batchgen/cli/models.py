@@ -10,9 +10,9 @@ from batchgen.cli.screen import show, show_json
 def models(as_json: bool) -> None:
     """List the models that are known, with parameters and prices.
 
-    Any other model of the service works too: its parameters are sent as they are written.
+    Any other model of the service works too: a run asks the service's catalog about it first.
     """
-    from batchgen.job.models import MODELS
+    from batchgen.job.models import MODELS, RESOLUTIONS
 
     if as_json:
         show_json([_document(model) for model in MODELS.values()], indent=2)
@@ -25,7 +25,9 @@ def models(as_json: bool) -> None:
             need = "; required" if parameter.required else ""
             show(f"  {parameter.name:<16}{parameter.expected}{default}{need}")
         for ratio, (width, height) in model.sizes.items():
-            show(f"  {ratio:<16}{width} × {height} pixels")
+            scales = RESOLUTIONS.values() if model.parameter("resolution") else (1,)
+            each = [f"{width * scale} × {height * scale}" for scale in scales]
+            show(f"  {ratio:<16}{' or '.join(each)} pixels")
 
 
 def _document(model: object) -> dict[str, object]:
@@ -37,6 +39,9 @@ def _document(model: object) -> dict[str, object]:
     return {
         "id": model.id,
         "price_usd": None if model.price_micros is None else model.price_micros / 1e6,
-        "parameters": [asdict(parameter) for parameter in model.parameters],
+        "parameters": [
+            {name: value for name, value in asdict(parameter).items() if name != "barred"}
+            for parameter in model.parameters
+        ],
         "sizes": dict(model.sizes),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from types import TracebackType
 from typing import Never, Protocol, Self
 
@@ -12,6 +13,7 @@ from batchgen.cli.words import duration
 from batchgen.run.tally import Tally
 
 LINE_EVERY = 30.0
+DRAW_EVERY = 0.1
 
 
 class Progress(Protocol):
@@ -98,9 +100,17 @@ class Bar(Silence):
     def __init__(self) -> None:
         """Begin without a bar: the totals come with the first tally."""
         self._bar: tqdm[Never] | None = None
+        self._tally: Tally | None = None
+        self._due = 0.0
 
     def __call__(self, tally: Tally) -> None:
-        """Show the latest counts; tqdm itself redraws ten times a second at most."""
+        """Show the latest counts, ten times a second at most."""
+        self._tally = tally
+        if time.monotonic() >= self._due:
+            self._show(tally)
+            self._due = time.monotonic() + DRAW_EVERY
+
+    def _show(self, tally: Tally) -> None:
         if self._bar is None:
             self._bar = tqdm(
                 total=tally.images_planned,
@@ -113,8 +123,10 @@ class Bar(Silence):
         self._bar.update(tally.images - self._bar.n)
 
     def __exit__(self, *_: object) -> None:
-        """Leave the finished bar on the screen."""
+        """Leave the finished bar on the screen, with the last counts."""
         if self._bar is not None:
+            assert self._tally
+            self._show(self._tally)
             self._bar.close()
 
     def write(self, line: str) -> None:

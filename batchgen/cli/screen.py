@@ -6,7 +6,6 @@ reorder text, or start a line of its own is shown by its code instead, and the k
 
 import json
 import os
-import re
 import sys
 import threading
 import traceback
@@ -17,39 +16,17 @@ from typing import TextIO
 
 import click
 
-from batchgen.api.key import redact
 from batchgen.errors import Problem
+from batchgen.text import plain, redact, starred
 
 MAX_LINE = 2_000
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1, which hold the escape sequences of terminals
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # change the direction of what follows
-    "\u2028\u2029"  # end a line
-    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u2060-\u2065\u206a-\u206f\u3164\ufeff"
-    "\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff"  # cannot be seen
-    "\ud800-\udfff]"  # cannot be written
-    # A joiner cannot be seen either, but between two pictures it makes one of them.
-    "|(?<![\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d"
-)
 
 
-def plain(text: str) -> str:
-    r"""*text* on one line, with ``\xNN`` or ``\uNNNN`` for what does not show as itself."""
-    return _UNSAFE.sub(_code, text)
-
-
-def _code(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
-
-
-def fitted(line: str) -> str:
-    """One line as the screen shows it: without the key, plain, and at most 2,000 characters."""
+def fitted(line: str, most: int = MAX_LINE) -> str:
+    """One line as the screen shows it: without the key, plain, and at most *most* characters."""
     line = plain(redact(line))
-    more = len(line) - MAX_LINE
-    return line if more <= 0 else f"{line[:MAX_LINE]}… ({more:,} characters more)"
+    more = len(line) - most
+    return line if more <= 0 else f"{line[:most]}… ({more:,} characters more)"
 
 
 def show(line: str) -> None:
@@ -83,7 +60,12 @@ def tell_above(line: str) -> None:
 def tell_problem(problem: Problem, before: str = "") -> None:
     """Print a mistake in a job file: its place, its line and a caret, after the text *before*."""
     # What is plain already has no line ends but those of the layout.
-    problem = replace(problem, file=plain(problem.file), message=plain(problem.message))
+    problem = replace(
+        problem,
+        file=plain(problem.file),
+        message=plain(problem.message),
+        source=starred(problem.source),  # before a part of it is shown, in which no key is whole
+    )
     for line in f"{before}{problem}".split("\n"):
         tell(line)
 
@@ -116,23 +98,48 @@ def guard_tracebacks() -> None:
     sys.unraisablehook = nowhere
 
 
+def complete_streams() -> None:
+    """Open what whoever started the process has closed, to nowhere.
+
+    A file of ours would take its place otherwise, and be written to by whatever prints.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+
+
 @contextmanager
 def forgiving_pipes() -> Iterator[None]:
-    """Let a reader that has gone away cost its lines but not the exit code."""
+    """Let a reader that has gone away, or a full disk, cost its lines but not the exit code."""
     try:
         yield
-    except BrokenPipeError:
-        silence_broken()
+    except OSError:
+        if not silence_broken():
+            raise
 
 
-def silence_broken() -> None:
-    """Send what nobody reads to nowhere; Python would make it the exit code otherwise."""
+def silence_broken() -> bool:
+    """Send what cannot be written to nowhere; Python would make it the exit code otherwise.
+
+    Returns whether there was a stream to silence. A reader that has gone away has seen enough;
+    other causes are told.
+    """
+    found = False
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
+            found = True
             _silence(stream)
+            if not isinstance(error, BrokenPipeError):
+                tell(f"batchgen: not all could be printed: {error.strerror or error}")
+    return found
 
 
 def _silence(stream: TextIO) -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -1,5 +1,6 @@
 """The dataset folder: what is where in it, and writing its small files whole."""
 
+import errno
 import json
 import os
 import stat
@@ -73,6 +74,11 @@ class DatasetFolder:
         return self.state / "reconcile.jsonl"
 
     @property
+    def latencies(self) -> Path:
+        """How long predictions took, which tells when to ask for the next ones."""
+        return self.state / "latency.json"
+
+    @property
     def quarantine(self) -> Path:
         """What was found damaged and moved out of the way; nothing is deleted."""
         return self.state / "quarantine"
@@ -93,21 +99,20 @@ class DatasetFolder:
         return self.state / "local-service.jsonl"
 
     def prepare(self) -> None:
-        """Make the folder; from now on nothing that this process makes can be written by others.
+        """Make the folder, durable and not to be written by everybody.
 
         Raises StorageError when it cannot be written or a link would lead the writing elsewhere,
         UsageError when something else is there or everybody may write to it.
         """
-        os.umask(os.umask(0o077) | 0o002)
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            _make_folder(self.root, 0o775)
             if self.root.stat().st_mode & 0o002:
                 raise UsageError(
                     f"everybody on this computer may write to {self.root}; "
                     f"run chmod o-w {self.root}, or give a new folder inside it as --out"
                 )
             for folder in (self.state, self.parts):
-                folder.mkdir(mode=0o700, exist_ok=True)
+                _make_folder(folder, 0o700)
                 refuse_odd(folder, folder=True)
             self._refuse_links()
             self.state.chmod(0o700)
@@ -140,6 +145,22 @@ class DatasetFolder:
             raise storage_error(error, self.parts) from None
 
 
+def _make_folder(path: Path, mode: int) -> None:
+    """Make the folder *path* and those above it where they are missing, and their names durable."""
+    try:
+        path.mkdir(mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise
+        return
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        _make_folder(path.parent, mode)
+        path.mkdir(mode)
+    sync_folder(path.parent)
+
+
 def refuse_odd(path: Path, *, folder: bool = False) -> None:
     """Raise StorageError when there is something at *path* but no file (or *folder*) of its own.
 
@@ -160,12 +181,16 @@ def refuse_odd(path: Path, *, folder: bool = False) -> None:
 
 
 def open_own(path: Path, flags: int, mode: str) -> IO[str]:
-    """Open the text file at *path* for writing, and make it where there is none; never a link.
+    """Open the text file at *path* for writing, and make it where there is none.
 
-    *flags* are added to those of ``os.open``. Raises OSError.
+    Never a link, a pipe or a device. *flags* are added to those of ``os.open``. Raises OSError.
     """
-    flags |= os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o664), mode, encoding="utf-8", newline="")
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o664)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a file of its own", str(path))
+    return os.fdopen(descriptor, mode, encoding="utf-8", newline="")
 
 
 def write_whole(path: Path, texts: Iterable[str]) -> None:
@@ -207,10 +232,15 @@ def network_file_system(path: Path) -> str | None:
 
 
 def append_line(path: Path, row: Mapping[str, object]) -> None:
-    """Add one line of JSON to a file that is only ever added to. Raises StorageError."""
+    """Add one durable line of JSON to a file that is only added to. Raises StorageError."""
     try:
+        new = not path.exists()
         with open_own(path, os.O_APPEND, "a") as file:
             file.write(json_line(row))
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from None
 

@@ -6,7 +6,7 @@ import mmap
 import os
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ import aiofiles
 from batchgen.dataset.folder import DatasetFolder, refuse_odd, storage_error
 from batchgen.dataset.picture import Picture, PictureError, look_at
 
-_WRITE = 256 * 1024  # bytes for each hop to the writing thread; 64 KiB is ten times 4 KiB already
+_HELD = 4 * 1024 * 1024  # bytes of one image in memory; a larger one goes to disk as it comes
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+_Looked = tuple[str, int, Picture]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,32 +47,68 @@ async def store_image(
     whatever *chunks* raises; in each case nothing is left behind.
     """
     path = folder.parts / part
+    held, size = [], 0
     try:
-        try:
-            await _write(path, chunks)
-            return await asyncio.to_thread(_settle, folder, path, names)
-        finally:
-            path.unlink(missing_ok=True)
+        async for chunk in chunks:
+            held.append(chunk)
+            size += len(chunk)
+            if size > _HELD:
+                return await _store_large(folder, path, b"".join(held), chunks, names)
+        # One hop to another thread for all of it: each costs as much as some system calls.
+        return await asyncio.to_thread(_keep, folder, path, held, names)
     except OSError as error:
         raise storage_error(error, path) from None
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes]) -> None:
-    held = bytearray()
-    async with aiofiles.open(path, "wb", opener=_own) as file:
-        async for chunk in chunks:
-            held += chunk
-            if len(held) >= _WRITE:
-                await file.write(bytes(held))
-                held.clear()
-        await file.write(bytes(held))
+def _keep(
+    folder: DatasetFolder, path: Path, chunks: Sequence[bytes], names: Callable[[bool], str]
+) -> StoredImage:
+    """Look at the bytes of an image and make them a file; nothing is written for other bytes."""
+    data = memoryview(b"".join(chunks))
+    looked = _look(data)
+    file = _own(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        try:
+            while data:
+                data = data[os.write(file, data) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+        return _settle(folder, path, looked, names)
+    except BaseException:
+        _discard(path)
+        raise
 
 
-def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> StoredImage:
-    """Look at a finished download, make it durable and link it to its final name."""
+async def _store_large(
+    folder: DatasetFolder,
+    path: Path,
+    start: bytes,
+    rest: AsyncIterator[bytes],
+    names: Callable[[bool], str],
+) -> StoredImage:
+    """Stream an image to disk, and look at it there."""
+    try:
+        async with aiofiles.open(path, "wb", opener=_own) as file:
+            await file.write(start)
+            async for chunk in rest:
+                await file.write(chunk)
+        return await asyncio.to_thread(_keep_large, folder, path, names)
+    finally:
+        _discard(path)
+
+
+def _keep_large(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> StoredImage:
     with path.open("r+b") as file:
         os.fsync(file.fileno())
-    sha256, size, picture = examine(path)
+    return _settle(folder, path, examine(path), names)
+
+
+def _settle(
+    folder: DatasetFolder, path: Path, looked: _Looked, names: Callable[[bool], str]
+) -> StoredImage:
+    """Give a durable file with the bytes of an image its final name, and make that durable."""
+    sha256, size, picture = looked
     name = _free_name(folder.root, names, picture.ending, sha256)
     *above, own = name.split("/")
     with _opened(folder.root, above) as descriptor:
@@ -78,7 +117,11 @@ def _settle(folder: DatasetFolder, path: Path, names: Callable[[bool], str]) -> 
     return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)
 
 
-def _own(path: str, flags: int) -> int:
+def _discard(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _own(path: str | Path, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o664)
 
 
@@ -88,34 +131,47 @@ def _opened(root: Path, names: Sequence[str]) -> Iterator[int]:
 
     One level after the other, so that no link on the way is followed, whenever it was put there.
     """
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    with ExitStack() as opened:
-        here = os.open(root, flags)
-        opened.callback(os.close, here)
+    here = os.open(root, _FOLDER)
+    try:
         for depth, name in enumerate(names, 1):
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o775, dir_fd=here)
             try:
-                here = os.open(name, flags | os.O_NOFOLLOW, dir_fd=here)
+                below = _open_below(here, name)
             except OSError:
                 refuse_odd(root.joinpath(*names[:depth]), folder=True)
                 raise
-            opened.callback(os.close, here)
+            os.close(here)
+            here = below
         yield here
+    finally:
+        os.close(here)
+
+
+def _open_below(here: int, name: str) -> int:
+    with suppress(FileNotFoundError):
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
+    with suppress(FileExistsError):  # another image has just made it
+        os.mkdir(name, 0o775, dir_fd=here)
+        os.fsync(here)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=here)
 
 
 def examine(path: Path) -> tuple[str, int, Picture]:
     """SHA-256, size in bytes and picture of the file at *path*. Raises PictureError, OSError."""
     with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            raise PictureError("expected an image, got nothing")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                return hashlib.sha256(view).hexdigest(), size, look_at(view)
-            finally:
-                view.release()
+        if file.seek(0, os.SEEK_END) == 0:  # nothing cannot be mapped
+            return _look(memoryview(b""))
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as view,
+        ):
+            return _look(view)
+
+
+def _look(data: memoryview) -> _Looked:
+    if not data:
+        raise PictureError("expected an image, got nothing")
+    picture = look_at(data)
+    return hashlib.sha256(data).hexdigest(), len(data), picture
 
 
 def _free_name(root: Path, names: Callable[[bool], str], ending: str, sha256: str) -> str:

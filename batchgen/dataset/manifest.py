@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -47,6 +46,9 @@ class Manifest:
     """Whether a text in the CSV that a spreadsheet would run gets an apostrophe before it."""
     _jsonl: BinaryIO
     _csv: BinaryIO
+    rows: int = 0
+    """How many it has."""
+    _failed: StorageError | None = None
 
     @classmethod
     def open(
@@ -56,48 +58,105 @@ class Manifest:
         rows: Callable[[], Iterable[Row]],
         *,
         csv_safe: bool = True,
+        mark: object = None,
     ) -> Self:
         """Open the manifest so that it holds exactly the rows that *rows* gives.
 
-        It is called once for each of the two files. Raises StorageError.
+        *mark* is what :meth:`close` returned, if *rows* gives what it would have given then: files
+        that nobody touched since are not read. Raises StorageError.
         """
         path = folder.manifest_jsonl
         try:
             with ExitStack() as stack:
                 jsonl = stack.enter_context(_open(path))
-                _mend(jsonl, _jsonl_lines(columns, rows()))
                 path = folder.manifest_csv
                 table = stack.enter_context(_open(path))
-                _mend(table, _csv_lines(columns, rows(), safe=csv_safe))
+                made = cls(
+                    folder=folder, columns=columns, csv_safe=csv_safe, _jsonl=jsonl, _csv=table
+                )
+                made._begin(rows, mark)
                 stack.pop_all()
         except OSError as error:
             raise storage_error(error, path) from None
-        return cls(folder=folder, columns=columns, csv_safe=csv_safe, _jsonl=jsonl, _csv=table)
+        return made
+
+    def _begin(self, rows: Callable[[], Iterable[Row]], mark: object) -> None:
+        number = mark.get("rows") if isinstance(mark, dict) else None
+        if isinstance(number, int) and mark == self._marked(number):
+            self.rows = number
+            for file in (self._jsonl, self._csv):
+                file.seek(0, os.SEEK_END)
+            return
+        jsonl, table = _Mender(self._jsonl), _Mender(self._csv)
+        table.add(_csv_line(self.columns, safe=self.csv_safe))
+        for line, cells in _lines(self.columns, rows(), safe=self.csv_safe):
+            jsonl.add(line)
+            table.add(cells)
+            self.rows += 1
+        jsonl.finish()
+        table.finish()
+
+    def _marked(self, rows: int) -> dict[str, object]:
+        paths = (self.folder.manifest_jsonl, self.folder.manifest_csv)
+        return {
+            "columns": list(self.columns),
+            "csv_safe": self.csv_safe,
+            "rows": rows,
+            "files": [_identity(path.stat()) for path in paths],
+        }
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add the rows of one variant to both files. Raises StorageError."""
-        ordered = [_ordered(self.columns, row) for row in rows]
-        try:
-            self._jsonl.write(b"".join(json_line(row).encode() for row in ordered))
-            lines = (_csv_line(row.values(), safe=self.csv_safe) for row in ordered)
-            self._csv.write(b"".join(lines))
-            # With the system at once: a killed run loses no row, and readers see them land.
-            self._jsonl.flush()
-            self._csv.flush()
-        except OSError as error:
-            raise storage_error(error, self.folder.manifest_jsonl) from None
+        """Add the rows of one variant to both files.
 
-    def close(self) -> None:
-        """Make both files durable and close them. Raises StorageError."""
-        failed: StorageError | None = None
+        Raises StorageError, and from then on for ever: half a row may be at the end.
+        """
+        if self._failed:
+            raise self._failed
+        ordered = [_ordered(self.columns, row) for row in rows]
+        lines = [_csv_line(row.values(), safe=self.csv_safe) for row in ordered]
+        try:
+            # With the system at once: a killed run loses no row, and readers see them land.
+            _write(self._jsonl, b"".join(json_line(row).encode() for row in ordered))
+            _write(self._csv, b"".join(lines))
+        except OSError as error:
+            self._failed = storage_error(error, self.folder.manifest_jsonl)
+            raise self._failed from None
+        self.rows += len(ordered)
+
+    def close(self) -> dict[str, object] | None:
+        """Make both files durable and close them.
+
+        Returns what a later :meth:`open` knows them by, as JSON; None when they are not what was
+        written. Raises StorageError.
+        """
+        failed = self._failed
+        written: list[list[int]] = []
         for file in (self._jsonl, self._csv):
             try:
                 with file:
                     os.fsync(file.fileno())
+                    written.append(_identity(os.fstat(file.fileno()), size=file.tell()))
             except OSError as error:
                 failed = storage_error(error, self.folder.manifest_jsonl)
         if failed:
             raise failed
+        try:
+            mark = self._marked(self.rows)
+        except OSError:
+            return None
+        return mark if mark["files"] == written else None
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """Write *data* past the buffer, which is empty: flushing it would seek each time as well."""
+    while data:
+        data = data[os.write(file.fileno(), data) :]
+
+
+def _identity(found: os.stat_result, size: int | None = None) -> list[int]:
+    """Numbers that any change of a file changes; nobody can set the last one back."""
+    return [found.st_size if size is None else size, found.st_ino, found.st_mtime_ns,
+            found.st_ctime_ns]  # fmt: skip
 
 
 def is_exact(
@@ -108,16 +167,21 @@ def is_exact(
     csv_safe: bool = True,
 ) -> bool:
     """Whether both files hold exactly the rows that *rows* gives; nothing is changed."""
-    return _holds(folder.manifest_jsonl, _jsonl_lines(columns, rows())) and _holds(
-        folder.manifest_csv, _csv_lines(columns, rows(), safe=csv_safe)
-    )
-
-
-def _holds(path: Path, lines: Iterator[bytes]) -> bool:
-    if not path.exists():
+    paths = (folder.manifest_jsonl, folder.manifest_csv)
+    # A link or a pipe is none of ours, and a pipe would keep whoever opens it waiting.
+    if not all(path.is_file() and not path.is_symlink() for path in paths):
         return False
-    with path.open("rb") as file:
-        return all(file.read(len(line)) == line for line in lines) and not file.read(1)
+    with paths[0].open("rb") as jsonl, paths[1].open("rb") as table:
+        head = _csv_line(columns, safe=csv_safe)
+        return (
+            table.read(len(head)) == head
+            and all(
+                jsonl.read(len(line)) == line and table.read(len(cells)) == cells
+                for line, cells in _lines(columns, rows(), safe=csv_safe)
+            )
+            and not jsonl.read(1)
+            and not table.read(1)
+        )
 
 
 def _open(path: Path) -> BinaryIO:
@@ -125,30 +189,42 @@ def _open(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, flags, 0o664), "r+b")
 
 
-def _mend(file: BinaryIO, lines: Iterator[bytes]) -> None:
-    """Leave *file* at the end of *lines*: what differs is cut off, what is missing is written."""
-    kept = 0
-    missing: Iterator[bytes] = iter(())
-    for line in lines:
-        if file.read(len(line)) != line:
-            missing = chain((line,), lines)
-            break
-        kept += len(line)
-    file.seek(kept)
-    file.truncate()
-    for line in missing:
-        file.write(line)
-    file.flush()
+class _Mender:
+    """Leaves a file at the end of its lines: what differs is cut off, what is missing written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._kept = 0
+        self._right = True
+
+    def add(self, line: bytes) -> None:
+        """The next line that the file is to have."""
+        if self._right and self._file.read(len(line)) == line:
+            self._kept += len(line)
+            return
+        if self._right:
+            self._cut()
+        self._file.write(line)
+
+    def finish(self) -> None:
+        """There are no more lines."""
+        if self._right:
+            self._cut()
+        self._file.flush()
+
+    def _cut(self) -> None:
+        self._right = False
+        self._file.seek(self._kept)
+        self._file.truncate()
 
 
-def _jsonl_lines(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[bytes]:
-    return (json_line(_ordered(columns, row)).encode() for row in rows)
-
-
-def _csv_lines(columns: Sequence[str], rows: Iterable[Row], *, safe: bool) -> Iterator[bytes]:
-    yield _csv_line(columns, safe=safe)
+def _lines(
+    columns: Sequence[str], rows: Iterable[Row], *, safe: bool
+) -> Iterator[tuple[bytes, bytes]]:
+    """The line of each row in either file."""
     for row in rows:
-        yield _csv_line(_ordered(columns, row).values(), safe=safe)
+        ordered = _ordered(columns, row)
+        yield json_line(ordered).encode(), _csv_line(ordered.values(), safe=safe)
 
 
 def _csv_line(cells: Iterable[object], *, safe: bool) -> bytes:

@@ -17,17 +17,12 @@ MAX_VALUES = 10**18  # what Python can count is ten times that
 MAX_TEXT = 1_000_000  # characters; it is written into every row of the manifest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Values(Sequence[object]):
     """The distinct values of one parameter, in the order of the job file."""
 
     items: Sequence[object]
-    _known: frozenset[bytes] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Keep a set for membership; 1, 1.0 and true are different values to the service."""
-        known = () if isinstance(self.items, range) else map(canonical, self.items)
-        object.__setattr__(self, "_known", frozenset(known))
+    _known: frozenset[bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         """How many values."""
@@ -42,10 +37,17 @@ class Values(Sequence[object]):
         return iter(self.items)
 
     def __contains__(self, value: object) -> bool:
-        """Whether *value* is one of them, of the same type."""
+        """Whether *value* is one of them; 1, 1.0 and true are different values to the service."""
         if isinstance(self.items, range):
             return type(value) is int and value in self.items
-        return canonical(value) in self._known
+        if len(self.items) == 1:
+            own = self.items[0]
+            if type(own) is int or type(value) is int:
+                return type(own) is type(value) and own == value
+            return own == value and canonical(own) == canonical(value)
+        if self._known is None:
+            object.__setattr__(self, "_known", frozenset(map(canonical, self.items)))
+        return canonical(value) in (self._known or ())
 
     def without(self, other: "Values") -> list["Values"]:
         """The values that *other* lacks, in pieces: what is left of a range is ranges."""

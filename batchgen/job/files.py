@@ -1,19 +1,17 @@
 """Reading the files a job names: regular files only, capped, UTF-8, with the place of a mistake."""
 
 import os
-import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem, UsageError
+from batchgen.text import aligned, redact
 
-# C0 and C1 controls but the tab, line separators, and marks of the writing direction.
-_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _MAX_MESSAGE = 600  # characters
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
     """A place in a job or prompt file; line and column count from 1."""
 
@@ -24,20 +22,16 @@ class Place:
 
     def problem(self, message: str) -> Problem:
         """The problem *message*, found here; it may quote a key of a million characters."""
+        message = redact(message)
         if len(message) > _MAX_MESSAGE:
             message = message[: _MAX_MESSAGE // 2] + " ... " + message[-_MAX_MESSAGE // 2 :]
         return Problem(
             file=self.file,
             line=self.line,
             column=self.column,
-            message=harmless(message),
-            source=harmless(self.source),
+            message=aligned(message),
+            source=aligned(self.source),
         )
-
-
-def harmless(text: str) -> str:
-    """*text* for a terminal: what could move the cursor or turn the line around is U+FFFD."""
-    return _CONTROL.sub("\ufffd", text)
 
 
 def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:

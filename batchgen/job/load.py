@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,8 @@ class Pace:
     """Submits in one run."""
     resubmit_uncertain: bool
     """Whether submits that may have been paid are sent again."""
-    poll_min_interval: float
-    """Seconds between two polls of one prediction, at the least."""
+    poll_min_interval: float | None
+    """Seconds between two polls of one prediction, at the least; None for the service's own."""
     submit_timeout: float
     poll_timeout: float
     download_timeout: float
@@ -74,14 +74,9 @@ class Job:
     warnings: tuple[Problem, ...] = ()
 
     def image_count(self) -> int:
-        """How many images the whole job asks for, in O(1) when ``num_images`` does not vary."""
-        first = self.model.images(self.variants[0].request)
-        if (
-            all("num_images" not in p.values for p in self.prompts)
-            and "num_images" not in self.axes
-        ):
-            return first * len(self.variants)
-        return sum(self.model.images(v.request) for v in self.variants)
+        """How many images the whole job asks for, by multiplication."""
+        counts = self.variants.tally("num_images").items()
+        return sum(self.model.images({"num_images": asked}) * n for (asked,), n in counts)
 
     def image_name(self, variant: Variant, index: int, *, whole_key: bool = False) -> str:
         """The path of an image without its ending; *whole_key* for one whose name is taken."""
@@ -217,7 +212,7 @@ class _Loader:
         )
         return False
 
-    def _distinct(self, boxes: list[Box]) -> list[Box]:
+    def _distinct(self, boxes: list[Box]) -> Sequence[Box]:
         distinct = distinct_boxes(boxes, self.shape.model)
         asked, left = sum(b.size for b in boxes), sum(b.size for b in distinct)
         if left < asked:
@@ -233,7 +228,7 @@ class _Loader:
         model: Model,
         prompts: tuple[Prompt, ...],
         axes: Mapping[str, Values],
-        boxes: list[Box],
+        boxes: Sequence[Box],
     ) -> Job:
         own = {name: None for p in prompts for name, v in p.values.items() if len(v) > 1}
         folder = self.shape.output.dir or f"out/{self.shape.name}"

@@ -1,8 +1,8 @@
 """What models accept, cost and return.
 
-Facts of ``wavespeed-ai/imagen4`` come from its API page (parameters, ranges, default ratio), the
-price from the service's catalog, pixel sizes from Google's page of Imagen 4 at 1K. A model that is
-not listed here passes through unchecked: its parameters are sent as they are written.
+Facts of the Imagen 4 models come from their API pages (parameters, ranges, default ratio), the
+prices from the service's catalog, pixel sizes from Google's page of Imagen 4 at 1K and 2K. Of a
+model that is not listed here nothing is known but what the service's catalog tells of it.
 """
 
 import re
@@ -39,9 +39,14 @@ class Parameter:
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    barred: str = ""
+    """Why batchgen cannot use it, although the model has it; empty for all that it can use."""
 
     def refuse(self, value: object) -> str | None:
         """Say what was expected and what was got, or None when *value* is fine."""
+        return self.barred or self._refusal(value)
+
+    def _refusal(self, value: object) -> str | None:
         if self.kind == "integer":
             # bool is an int to Python, but `true` is not a number to whoever wrote the job.
             if isinstance(value, int) and not isinstance(value, bool) and self._in_range(value):
@@ -81,7 +86,7 @@ class Model:
     price_micros: int | None = None
     """Price of one image in millionths of a US dollar; None when unknown."""
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
-    """Pixels (width, height) of an image for each aspect ratio; empty when unknown."""
+    """Pixels (width, height) of an image for each aspect ratio at 1k; empty when unknown."""
 
     @property
     def documented(self) -> bool:
@@ -89,8 +94,8 @@ class Model:
         return bool(self.parameters)
 
     def parameter(self, name: str) -> Parameter | None:
-        """The parameter called *name*, if the model documents it."""
-        return next((p for p in self.parameters if p.name == name), None)
+        """The parameter called *name*, if the model documents it or batchgen cannot use it."""
+        return next((p for p in (*self.parameters, *_BARRED) if p.name == name), None)
 
     def default(self, name: str) -> str | int | None:
         """What the service assumes for a parameter that is not set; None when unknown."""
@@ -113,64 +118,99 @@ class Model:
     def size(self, request: Mapping[str, object]) -> tuple[int, int] | None:
         """Pixels (width, height) of each image of *request*, as documented; None when unknown."""
         ratio = request.get("aspect_ratio", self.default("aspect_ratio"))
-        return self.sizes.get(str(ratio))
+        size, scale = self.sizes.get(str(ratio)), self.scale(request)
+        return (size[0] * scale, size[1] * scale) if size else None
+
+    def scale(self, request: Mapping[str, object]) -> int:
+        """How many times as wide and high as at 1k the images of *request* are."""
+        return RESOLUTIONS.get(str(request.get("resolution", self.default("resolution"))), 1)
 
     def cost_micros(self, request: Mapping[str, object]) -> int | None:
         """Price of *request* in millionths of a US dollar: billed per image; None when unknown."""
         return None if self.price_micros is None else self.price_micros * self.images(request)
 
 
-def _imagen4() -> Model:
-    sizes = {
+# They would come inside the answer: paid, and not to be fetched again when the answer is lost.
+_BARRED = (
+    Parameter(
+        name="enable_base64_output",
+        kind="text",
+        description="Images inside the answer instead of their addresses.",
+        barred="batchgen fetches images by their addresses and cannot use enable_base64_output; "
+        "leave it out",
+    ),
+)
+RESOLUTIONS: Mapping[str, int] = MappingProxyType({"1k": 1, "2k": 2})
+"""How many times as wide and high as at 1k an image is."""
+_SIZES: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {
         "1:1": (1024, 1024),
         "16:9": (1408, 768),
         "9:16": (768, 1408),
         "3:4": (896, 1280),
         "4:3": (1280, 896),
     }
-    return Model(
-        id="wavespeed-ai/imagen4",
-        price_micros=40_000,
-        sizes=MappingProxyType(sizes),
-        parameters=(
-            Parameter(
-                name="prompt",
-                kind="text",
-                required=True,
-                description="The text prompt describing what you want to see.",
-            ),
-            Parameter(
-                name="negative_prompt",
-                kind="text",
-                description="What to discourage in the images.",
-            ),
-            Parameter(
-                name="aspect_ratio",
-                kind="text",
-                default="1:1",
-                choices=tuple(sizes),
-                description="Width to height of the image.",
-            ),
-            Parameter(
-                name="num_images",
-                kind="integer",
-                default=1,
-                minimum=1,
-                maximum=4,
-                description="How many images one prediction makes.",
-            ),
-            Parameter(
-                name="seed",
-                kind="integer",
-                minimum=-1,
-                maximum=2_147_483_647,
-                description="The random seed; -1 asks for a random one.",
-            ),
-        ),
-    )
+)
+_RESOLUTION = Parameter(
+    name="resolution",
+    kind="text",
+    default="1k",
+    choices=tuple(RESOLUTIONS),
+    description="The size of the image; 2k is twice as wide and high, for the same price.",
+)
+_IMAGEN4 = (
+    Parameter(
+        name="prompt",
+        kind="text",
+        required=True,
+        description="The text prompt describing what you want to see.",
+    ),
+    Parameter(
+        name="negative_prompt",
+        kind="text",
+        description="What to discourage in the images.",
+    ),
+    Parameter(
+        name="aspect_ratio",
+        kind="text",
+        default="1:1",
+        choices=tuple(_SIZES),
+        description="Width to height of the image.",
+    ),
+    Parameter(
+        name="num_images",
+        kind="integer",
+        default=1,
+        minimum=1,
+        maximum=4,
+        description="How many images one prediction makes.",
+    ),
+    Parameter(
+        name="seed",
+        kind="integer",
+        minimum=-1,
+        maximum=2_147_483_647,
+        description="The random seed; -1 asks for a random one.",
+    ),
+)
 
 
-MODELS: Mapping[str, Model] = MappingProxyType({m.id: m for m in (_imagen4(),)})
+def _imagen4(model_id: str, price_micros: int, *more: Parameter) -> Model:
+    parameters = (*_IMAGEN4[:3], *more, *_IMAGEN4[3:])
+    return Model(id=model_id, price_micros=price_micros, sizes=_SIZES, parameters=parameters)
+
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        model.id: model
+        for model in (
+            _imagen4("wavespeed-ai/imagen4", 40_000),
+            _imagen4("google/imagen4", 38_000, _RESOLUTION),
+            _imagen4("google/imagen4-fast", 18_000),
+            _imagen4("google/imagen4-ultra", 58_000, _RESOLUTION),
+        )
+    }
+)
 
 
 def find_model(model_id: str) -> Model:

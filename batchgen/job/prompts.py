@@ -4,7 +4,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from batchgen.errors import JobError, Problem, UsageError
 from batchgen.job.axes import (
@@ -25,11 +27,13 @@ from batchgen.job.promptfiles import read_rows
 from batchgen.job.shape import PromptEntry, PromptFile
 from batchgen.job.wording import describe
 
+_WORD = re.compile("[a-z0-9]+")
+_NOTHING: Mapping[str, Values] = MappingProxyType({})  # one for all prompts without values
 _FEW = 100_000  # prompts that are read in any case, so that their number can be said
 MAX_ID_CHARACTERS = 100
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Prompt:
     """One entry under ``prompts``: its id, its text, and the parameters set on it alone."""
 
@@ -141,7 +145,7 @@ class PromptReader:
             self._refuse(raw.place("id", False), wrong)
         if len(self.problems) > before:
             return None
-        checked = {key: value for key, value in values.items() if value is not None}
+        checked = {key: value for key, value in values.items() if value is not None} or _NOTHING
         prompt_id = given_id if isinstance(given_id, str) else _made_id(str(text), checked)
         return Prompt(id=prompt_id, text=str(text), values=checked, place=raw.place(name, False))
 
@@ -181,7 +185,9 @@ def _refuse_id(value: object) -> str | None:
 
 def _made_id(text: str, values: Mapping[str, Values]) -> str:
     """An id for a prompt without one: its first words and a hash of all of it."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    words = re.findall(r"[a-z0-9]+", plain)[:6]
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = [word.group() for word in islice(_WORD.finditer(plain.lower()), 6)]
     content = {"text": text, "values": {name: list(v) for name, v in values.items()}}
     return "-".join([*words, digest(content)[:6]])[-60:].strip("-")

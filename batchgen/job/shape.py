@@ -40,8 +40,10 @@ class PromptFile(Section):
 class Poll(Section):
     """How often the service is asked for a result."""
 
-    min_interval: Annotated[float, Field(ge=0.01, le=3600)] = Field(
-        default=2.0, description="Seconds between two polls of one prediction, at the least."
+    min_interval: Annotated[float, Field(ge=0.01, le=3600)] | None = Field(
+        default=None,
+        description="Seconds between two polls of one prediction, at the least; 2 or more on "
+        "WaveSpeedAI (default 2), 0.25 by default on this computer.",
     )
 
 

@@ -4,17 +4,21 @@ Every prompt spans a *box*: the product of its parameters' values. A variant is 
 on its index, so a million of them take no more memory than the lists they are made of.
 """
 
+import hashlib
 import math
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, groupby, product
 from types import MappingProxyType
 from typing import overload
 
 from batchgen.job.axes import Values
-from batchgen.job.canonical import digest, drawn_seed, variant_key
+from batchgen.job.canonical import canonical
+from batchgen.job.keys import BoxKeys
 from batchgen.job.models import Model
 from batchgen.job.prompts import Prompt
 
@@ -22,6 +26,7 @@ Kind = tuple[str, frozenset[str]]
 """What boxes must share to have a variant in common: the text and the parameters' names."""
 
 _DRAWN = Values((-1,))
+_NOT_SET = Values((None,))
 _SMALL = 64  # variants of a box whose points are looked up one by one
 
 
@@ -38,9 +43,12 @@ class Variant:
     """The body of the POST, as it will be sent."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """All variants of one prompt: one value for each parameter, the last parameter fastest."""
+    """All variants of one prompt: one value for each parameter, the last parameter fastest.
+
+    Prompts without values of their own share one mapping of them.
+    """
 
     prompt_id: str
     text: str
@@ -95,12 +103,16 @@ class Box:
 class Variants(Sequence[Variant]):
     """The variants of a job in its order; ``len``, ``[i]``, slices and iteration build no list."""
 
-    def __init__(self, boxes: Sequence[Box], model: Model, window: range | None = None) -> None:
-        """Stand for the variants of *boxes* that are in *window*, all of them by default."""
+    def __init__(self, boxes: Sequence[Box], model: Model) -> None:
+        """Stand for all variants of *boxes*."""
         self._boxes = boxes
         self.model = model
-        self._ends = list(accumulate(box.size for box in boxes))
-        self._window = range(self._ends[-1] if boxes else 0) if window is None else window
+        self._ends = array("q", accumulate(box.size for box in boxes))
+        self._window = range(self._ends[-1] if boxes else 0)
+        self._here = range(0)
+        """The positions of the box that was asked for last, of which the next two are."""
+        self._box: Box
+        self._keys: BoxKeys
 
     def __len__(self) -> int:
         """How many variants, without expanding one."""
@@ -117,27 +129,64 @@ class Variants(Sequence[Variant]):
     def __getitem__(self, index: int | slice) -> "Variant | Variants":
         """The variant at *index*, or a view of a part that is as lazy as the whole."""
         if isinstance(index, slice):
-            return Variants(self._boxes, self.model, self._window[index])
+            part = copy(self)
+            part._window = self._window[index]  # noqa: SLF001  # of our own class
+            return part
         return self._variant(self._window[index])
+
+    def keys(self) -> Iterator[str]:
+        """The keys of the variants in order: much quicker than whole variants."""
+        for position in self._window:
+            self._go_to(position)
+            yield self._keys.at(position - self._here.start)[0]
+
+    def tally(self, *names: str) -> Counter[tuple[object, ...]]:
+        """How many variants have each combination of values of the parameters *names*.
+
+        Found by multiplication, of all variants; a parameter that is not set is None.
+        """
+        found: Counter[tuple[object, ...]] = Counter()
+        for alike in self._alike():
+            values, size = alike[0].values, alike[0].size
+            several = [values.get(name, _NOT_SET) for name in names]
+            times = len(alike) * size // math.prod(map(len, several))
+            for point in product(*several):
+                found[point] += times
+        return found
 
     def fingerprint(self) -> str:
         """A hash of the whole plan: equal for equal plans, without expanding them."""
-        content = [
-            [b.prompt_id, b.text, {n: _spelled(v) for n, v in b.values.items()}]
-            for b in self._boxes
-        ]
-        return digest({"v": 1, "model": self.model.id, "boxes": content})
+        found = hashlib.sha256(canonical({"v": 2, "model": self.model.id}))
+        for alike in self._alike():
+            values = canonical({name: _listed(own) for name, own in alike[0].values.items()})
+            for box in alike:
+                found.update(canonical([box.prompt_id, box.text]) + values)
+        return found.hexdigest()
+
+    def _alike(self) -> Iterator[list[Box]]:
+        """The boxes in order, those together that share their values."""
+        return (list(boxes) for _, boxes in groupby(self._boxes, lambda box: id(box.values)))
+
+    def _go_to(self, position: int) -> None:
+        """Make ``_box`` the box that has the variant at *position*."""
+        if position in self._here:
+            return
+        number = bisect_right(self._ends, position)
+        box, end = self._boxes[number], self._ends[number]
+        self._box, self._here = box, range(end - box.size, end)
+        self._keys = BoxKeys(self.model.id, box.text, box.values)
 
     def _variant(self, position: int) -> Variant:
-        number = bisect_right(self._ends, position)
-        box = self._boxes[number]
-        request = box.request(position - (self._ends[number] - box.size))
-        if request.get("seed") == -1:
-            request["seed"] = drawn_seed(self.model.id, request)
+        self._go_to(position)
+        index = position - self._here.start
+        request = self._box.request(index)
+        key, seed = self._keys.at(index)
+        if seed is not None:
+            request["seed"] = seed
         return Variant(
             index=position,
-            key=variant_key(self.model.id, request),
-            prompt_id=box.prompt_id,
+            key=key,
+            prompt_id=self._box.prompt_id,
             model=self.model.id,
             request=MappingProxyType(request),
         )
@@ -156,33 +205,38 @@ def boxes_of(
     """
     shared = {name: Values((value,)) for name, value in params.items() if name not in axes}
     if model.takes_seed() and "seed" not in axes:
-        shared.setdefault("seed", Values((-1,)))
+        shared.setdefault("seed", _DRAWN)
     # A dictionary keeps the place of a key that is set again: an axis keeps its turn.
+    plain = {**axes, **shared}
     return [
-        Box(prompt_id=p.id, text=p.text, values={**axes, **shared, **p.values}) for p in prompts
+        Box(prompt_id=p.id, text=p.text, values={**plain, **p.values} if p.values else plain)
+        for p in prompts
     ]
 
 
-def distinct_boxes(boxes: Sequence[Box], model: str) -> list[Box]:
+def distinct_boxes(boxes: Sequence[Box], model: str) -> Sequence[Box]:
     """The same variants with those left out that ask for the same as another one."""
     return _without_drawn_twins(_without_overlaps(boxes), model)
 
 
-def _without_overlaps(boxes: Sequence[Box]) -> list[Box]:
+def _without_overlaps(boxes: Sequence[Box]) -> Sequence[Box]:
     """Leave out what an earlier box has."""
+    texts = Counter(box.text for box in boxes)
+    if len(texts) == len(boxes):
+        return boxes
     # Of small boxes, of which a prompt file may give many thousand, every point is looked up; only
     # large ones are compared with one another, and only those of a kind can overlap at all.
-    kinds = Counter(box.kind for box in boxes)
-    points: set[str] = set()
+    kinds = Counter(box.kind for box in boxes if texts[box.text] > 1)
+    points: set[bytes] = set()
     earlier: dict[Kind, list[Box]] = {}
     large: dict[Kind, list[Box]] = {}
     kept: list[Box] = []
     for box in boxes:
-        if kinds[box.kind] == 1:
+        if texts[box.text] == 1 or kinds[box.kind] == 1:
             kept.append(box)
             continue
         if box.size <= _SMALL:
-            here = {digest(r): r for r in map(box.request, range(box.size))}
+            here = {_point_hash(r): r for r in map(box.request, range(box.size))}
             twins = [box.point(r) for name, r in here.items() if name in points]
             left = _cut([box], [*twins, *large.get(box.kind, ())])
             points.update(here)
@@ -194,21 +248,30 @@ def _without_overlaps(boxes: Sequence[Box]) -> list[Box]:
     return kept
 
 
-def _without_drawn_twins(boxes: Sequence[Box], model: str) -> list[Box]:
+def _point_hash(request: Mapping[str, object]) -> bytes:
+    return hashlib.blake2b(canonical(request), digest_size=16).digest()
+
+
+def _without_drawn_twins(boxes: Sequence[Box], model: str) -> Sequence[Box]:
     """Leave out a drawn seed that the same request is also asked for with by name."""
+    drawing = {box.text for box in boxes if -1 in box.values.get("seed", ())}
     named: dict[Kind, list[Box]] = {}
     for box in boxes:
         seeds = box.values.get("seed", _DRAWN)
-        if len(seeds) > 1 or -1 not in seeds:
+        if box.text in drawing and (len(seeds) > 1 or -1 not in seeds):
             named.setdefault(box.kind, []).append(box)
+    if not named:
+        return boxes
     kept: list[Box] = []
     for box in boxes:
-        others = named.get(box.kind, ())
+        others = named.get(box.kind, ()) if box.text in drawing else ()
         twins: list[Box] = []
         if others and -1 in box.values.get("seed", ()):
             drawn = box.with_values("seed", _DRAWN)
-            for request in map(drawn.request, range(drawn.size)):
-                known = {**request, "seed": drawn_seed(model, request)}
+            keys = BoxKeys(model, box.text, drawn.values)
+            for index in range(drawn.size):
+                request = drawn.request(index)
+                known = {**request, "seed": keys.at(index)[1]}
                 if any(other.holds(known) for other in others):
                     twins.append(box.point(request))
         kept.extend(_cut([box], twins))
@@ -221,6 +284,6 @@ def _cut(pieces: list[Box], others: Iterable[Box]) -> list[Box]:
     return pieces
 
 
-def _spelled(values: Values) -> list[object]:
+def _listed(values: Values) -> list[object]:
     items = values.items
     return ["range", items.start, items.stop] if isinstance(items, range) else list(items)

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from batchgen.text import redact
+
 _MAX_WORD = 100  # characters
 
 
@@ -16,6 +18,7 @@ def describe(value: object) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
+            value = redact(value)
             shown = value if len(value) <= 60 else value[:57] + "..."
             return f"the text {ascii(shown) if not shown.isprintable() else repr(shown)}"
         case list() | tuple():

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import fields
+from datetime import datetime
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State, TakenIdError
 
@@ -44,6 +45,8 @@ MAX_VALUE = 16 * 1024 * 1024  # bytes of one value; a prompt of a million charac
 # A ledger is only a file that others may have edited: these become parts of paths and addresses.
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
+_TIMES = ("intent_at", "created_at", "submitted_at", "completed_at")
+_LEAST = {"revision": 1, "images_asked": 1, "attempts": 0, "polls": 0, "spent_micros": 0}
 _FILE_NAME = re.compile(r"images(/(?!\.)[A-Za-z0-9._ -]{1,250})+")
 _INSERT_IMAGE = """
 INSERT INTO images (key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw,
@@ -73,8 +76,8 @@ def check_tables(db: sqlite3.Connection) -> None:
 
 def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
     """Write a move and its images; it has to follow the revision that the ledger knows."""
-    row = {name: getattr(entry, name) for name in COLUMNS}
-    row["request"] = json.dumps(dict(entry.request), ensure_ascii=False)
+    request = json.dumps(dict(entry.request), ensure_ascii=False)
+    row = {**vars(entry), "request": request}
     new = entry.revision == 1
     try:
         changed = db.execute(_INSERT if new else _UPDATE, row).rowcount
@@ -163,3 +166,19 @@ def _check_entry(values: Mapping[str, object]) -> None:
             raise ValueError(f"{str(value)[:100]!r} is no {name.replace('_', ' ')}")
     if not isinstance(values["request"], dict):
         raise ValueError("its request is no object")  # noqa: TRY004  # as for the other fields
+    for name in _TIMES:
+        if values[name] is not None and not _is_time(str(values[name])):
+            raise ValueError(f"its {name} is {str(values[name])[:100]!r}, which is no time")
+    for name, least in _LEAST.items():
+        number = values[name]
+        if number is not None and number < least:  # type: ignore[operator]  # a whole number
+            raise ValueError(f"its {name} is {number}, which is less than {least}")
+
+
+def _is_time(text: str) -> bool:
+    """Whether *text* is a moment that can be reckoned with."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return moment.tzinfo is not None and 1 < moment.year < 9999

@@ -4,18 +4,17 @@ A write is durable when its call returns. Writes that wait together are committe
 fsync of a commit is shared by all variants in flight (group commit).
 """
 
-import asyncio
 import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from batchgen.errors import StorageError
+from batchgen.ledger import sums
 from batchgen.ledger.entry import Entry, Image, State, Totals
 from batchgen.ledger.rows import (
     COLUMNS,
@@ -106,15 +105,12 @@ class Ledger:
         another variant, IllegalMoveError when the ledger knows a newer revision of the entry.
         """
         assert self._writer, "the ledger was opened for reading only"
-        future = self._writer.enqueue(lambda db: move(db, entry, images))
-        # Shielded: a caller that is cancelled meanwhile must not take the move back.
-        await asyncio.shield(asyncio.wrap_future(future))
+        await self._writer.run(lambda db: move(db, entry, images))
 
     async def amend(self, entry: Entry) -> None:
         """Write what a rebuilt ledger could not know: request, images asked for, what is short."""
         assert self._writer, "the ledger was opened for reading only"
-        future = self._writer.enqueue(lambda db: amend(db, entry))
-        await asyncio.shield(asyncio.wrap_future(future))
+        await self._writer.run(lambda db: amend(db, entry))
 
     def set_meta(self, **values: object) -> None:
         """Store facts about the dataset as JSON."""
@@ -135,13 +131,16 @@ class Ledger:
 
     def want(self, keys: Iterable[str]) -> None:
         """Mark the variants in *keys* as those the job asks for, and no others."""
-        self._now(lambda db: db.execute("UPDATE variants SET wanted = 0"))
-        for chunk in _chunks(keys):
-            self._now(
-                lambda db, chunk=chunk: db.execute(  # type: ignore[misc]
-                    f"UPDATE variants SET wanted = 1 WHERE key IN ({_marks(chunk)})", chunk
-                )
-            )
+
+        def mark(db: sqlite3.Connection) -> None:
+            # A table of its own may be larger than the memory, and only what changes is written.
+            db.execute("CREATE TEMP TABLE asked (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
+            db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((key,) for key in keys))
+            db.execute("UPDATE variants SET wanted = 0 WHERE wanted AND key NOT IN asked")
+            db.execute("UPDATE variants SET wanted = 1 WHERE NOT wanted AND key IN asked")
+            db.execute("DROP TABLE asked")
+
+        self._now(mark)
 
     def _now(self, job: Callable[[sqlite3.Connection], T]) -> T:
         assert self._writer, "the ledger was opened for reading only"
@@ -161,6 +160,14 @@ class Ledger:
         """The entries of those *keys*, at most a few hundred, that have one."""
         sql = f"SELECT {SELECT} FROM variants v WHERE v.key IN ({_marks(keys)})"
         return {row[0]: to_entry(row) for row in self._reader.execute(sql, keys)}
+
+    def states(self, keys: Sequence[str]) -> dict[str, State]:
+        """The states of those of the *keys*, at most a few thousand, that have an entry."""
+        sql = f"SELECT key, state FROM variants WHERE key IN ({_marks(keys)})"
+        try:
+            return {key: State(state) for key, state in self._reader.execute(sql, keys)}
+        except ValueError as error:
+            raise sqlite3.DataError(str(error)) from None
 
     def entries(self, *states: State, wanted_only: bool = False) -> Iterator[Entry]:
         """The entries in each of *states*, by key, a few hundred at a time."""
@@ -202,9 +209,11 @@ class Ledger:
 
     def files(self) -> Iterator[tuple[str, str, int]]:
         """Key, file name and size in bytes of all saved images, in the order they were saved."""
+        # Few variants have images and are not saved: a look into the index of those is quick.
         sql = (
-            "SELECT i.seq, i.key, i.file_name, i.bytes FROM images i JOIN variants v "
-            "ON v.key = i.key AND v.state = 'saved' WHERE i.seq > ? ORDER BY i.seq LIMIT ?"
+            "SELECT i.seq, i.key, i.file_name, i.bytes FROM images i WHERE i.seq > ? "
+            f"AND NOT EXISTS (SELECT 1 FROM variants v INDEXED BY unfinished WHERE {sums.UNSAVED} "
+            "AND v.key = i.key) ORDER BY i.seq LIMIT ?"
         )
         after = 0
         while rows := self._reader.execute(sql, (after, _CHUNK)).fetchall():
@@ -229,40 +238,15 @@ class Ledger:
 
     def counts(self) -> Counter[State]:
         """How many of the variants that the job asks for are in each state."""
-        sql = "SELECT state, sum(wanted) FROM variants GROUP BY state"
-        found = dict(self._reader.execute(sql))
-        if not found.keys() <= set(State):
-            raise sqlite3.DataError("it has a state that there is not")
-        return Counter({State(state): number for state, number in found.items() if number})
+        return sums.counts(self._reader)
+
+    def images_asked(self) -> int:
+        """How many images the wanted variants ask for that were ever submitted."""
+        return sums.images_asked(self._reader)
 
     def totals(self) -> Totals:
         """Sums over the whole dataset, variants that are no longer asked for included."""
-        made = (
-            "SELECT count(*), coalesce(sum(i.bytes), 0), coalesce(sum(i.nsfw), 0) FROM images i "
-            "JOIN variants v ON v.key = i.key AND v.state = 'saved'"
-        )
-        held = "state IN ('submitting', 'uncertain')"
-        refund = "state = 'failed' AND prediction_id NOTNULL"
-        sums = (
-            "SELECT coalesce(sum(spent_micros), 0), "
-            f"coalesce(sum(spent_micros) FILTER (WHERE {held}), 0), "
-            f"coalesce(sum(spent_micros) FILTER (WHERE {refund}), 0), "
-            "count(*) FILTER (WHERE NOT wanted), "
-            "count(*) FILTER (WHERE wanted AND state = 'saved' AND error_class NOTNULL) "
-            "FROM variants"
-        )
-        images, size, nsfw = self._reader.execute(made).fetchone()
-        spent, reserved, refunds, unwanted, short = self._reader.execute(sums).fetchone()
-        return Totals(
-            images=images,
-            bytes=size,
-            nsfw=nsfw,
-            spent_micros=spent,
-            reserved_micros=reserved,
-            refund_micros=refunds,
-            unwanted=unwanted,
-            short=short,
-        )
+        return sums.totals(self._reader)
 
     def _check_version(self) -> None:
         version = self.meta().get("schema_version")
@@ -281,12 +265,6 @@ def _trouble(path: Path, error: Exception, advice: str = "") -> StorageError:
         kind = DamagedError if tables_are_missing else StorageError
         return kind(f"cannot use the ledger {path}: {error}")
     return DamagedError(f"the ledger {path} is damaged ({error}){advice}")
-
-
-def _chunks(keys: Iterable[str]) -> Iterator[list[str]]:
-    keys = iter(keys)
-    while chunk := list(islice(keys, _CHUNK)):
-        yield chunk
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -1,12 +1,14 @@
 """The one writer of a ledger: a thread that commits together what waits together."""
 
+import asyncio
 import os
 import queue
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +18,10 @@ from batchgen.ledger.rows import MAX_VALUE
 _MAX_BATCH = 1_000
 
 T = TypeVar("T")
-_Job = tuple[Callable[[sqlite3.Connection], object], "Future[object]"]
+_Work = Callable[[sqlite3.Connection], object]
+_Told = Future[object] | asyncio.Future[object]
+_Job = tuple[_Work, _Told]
+_Outcome = tuple[_Told, object, Exception | None]
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
@@ -58,11 +63,21 @@ class Writer:
     def enqueue(self, job: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         """Queue *job*; its future is done when what it wrote is on disk.
 
-        The future raises StorageError when it could not be written, and from then on for ever.
+        The future raises StorageError when it could not be written, and from then on for ever. A
+        job may be run again from the start after its writes were taken back.
         """
         future: Future[T] = Future()
         self._jobs.put((job, future))  # type: ignore[arg-type]  # the queue holds jobs of any T
         return future
+
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Queue *job* and wait until what it wrote is on disk; raises what it raised.
+
+        A caller that is cancelled meanwhile does not take the job back.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, future))  # type: ignore[arg-type]  # as above
+        return await future
 
     def close(self) -> None:
         """Commit what waits and end the thread."""
@@ -85,36 +100,79 @@ class Writer:
         self._db.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
-        done: list[tuple[Future[object], object]] = []
-        refused: list[tuple[Future[object], Exception]] = []
         try:
             if self._broken:
                 raise self._broken
-            db.execute("BEGIN IMMEDIATE")
-            for job, future in batch:
-                db.execute("SAVEPOINT job")
-                try:
-                    done.append((future, job(db)))
-                except Exception as error:
-                    if isinstance(error, sqlite3.Error) and not _about_the_row(error):
-                        raise  # the disk, not the job
-                    db.execute("ROLLBACK TO job")
-                    refused.append((future, error))
-            db.execute("COMMIT")
+            outcomes = _all_at_once(db, batch) or _one_by_one(db, batch)
         except (sqlite3.Error, StorageError) as error:
             # A failed fsync may have lost pages that look written, so nothing is tried again.
             self._broken = StorageError(f"cannot write the ledger {self.path}: {error}")
-            for _, future in batch:
-                future.set_exception(self._broken)
-            return
-        for future, refusal in refused:
-            future.set_exception(refusal)
-        for future, result in done:
-            future.set_result(result)
+            outcomes = [(told, None, self._broken) for _, told in batch]
+        _tell_all(outcomes)
 
 
-def _about_the_row(error: sqlite3.Error) -> bool:
-    return isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+def _all_at_once(db: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome]:
+    """Commit the whole *batch*, or nothing of it, and then nothing comes: a job was refused.
+
+    Refusals are rare, and a savepoint around every job would cost more than the jobs.
+    """
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes: list[_Outcome] = [(told, job(db), None) for job, told in batch]
+    except Exception as error:
+        if _about_the_disk(error):
+            raise
+        db.execute("ROLLBACK")
+        return []
+    db.execute("COMMIT")
+    return outcomes
+
+
+def _one_by_one(db: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome]:
+    """Commit what can be of *batch*; a job that is refused takes back its own writes only."""
+    outcomes: list[_Outcome] = []
+    db.execute("BEGIN IMMEDIATE")
+    for job, told in batch:
+        db.execute("SAVEPOINT job")
+        try:
+            outcomes.append((told, job(db), None))
+        except Exception as error:
+            if _about_the_disk(error):
+                raise
+            db.execute("ROLLBACK TO job")
+            outcomes.append((told, None, error))
+        db.execute("RELEASE job")
+    db.execute("COMMIT")
+    return outcomes
+
+
+def _about_the_disk(error: Exception) -> bool:
+    about_the_row = isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+    return isinstance(error, sqlite3.Error) and not about_the_row
+
+
+def _tell_all(outcomes: Iterable[_Outcome]) -> None:
+    """Tell who waits what came of it; an event loop is woken once for all of them."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+    for outcome in outcomes:
+        told = outcome[0]
+        if isinstance(told, Future):
+            _tell([outcome])
+        else:
+            by_loop.setdefault(told.get_loop(), []).append(outcome)
+    for loop, its_own in by_loop.items():
+        with suppress(RuntimeError):  # it was closed meanwhile, and nobody waits there
+            loop.call_soon_threadsafe(_tell, its_own)
+
+
+def _tell(outcomes: Iterable[_Outcome]) -> None:
+    for told, result, error in outcomes:
+        if told.done():
+            continue  # cancelled: nobody waits for it any more
+        if error:
+            told.set_exception(error)
+        else:
+            told.set_result(result)
 
 
 def _refuse_odd_files(path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from PIL import Image
+
 from batchgen.local.canvas import Canvas
 from batchgen.local.caption import draw_caption
 from batchgen.local.palette import Palette, choose_palette
@@ -27,6 +29,8 @@ class Picture:
     """Pixels, width and height."""
     index: int
     """Which image of its prediction, from 0."""
+    scale: int = 1
+    """How many times as wide and high as ``size`` it comes out: drawn small, then enlarged."""
 
 
 SCENES: Mapping[str, Scene] = MappingProxyType(
@@ -59,7 +63,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 
 
 def draw_png(picture: Picture) -> bytes:
-    """Draw and encode *picture*; 50 to 80 ms of one core, 95 for wide paper cuts.
+    """Draw and encode *picture*; 50 to 80 ms of one core, 95 for wide paper cuts; at 2k twice that.
 
     The bytes follow from *picture* alone. Another release of Pillow or zlib may encode the same
     pixels differently.
@@ -68,7 +72,11 @@ def draw_png(picture: Picture) -> bytes:
     name, palette, chance = plan(picture)
     SCENES[name](canvas, palette, chance)
     draw_caption(canvas.image, picture.prompt, picture.seed)
-    return encode_png(canvas.image)
+    image = canvas.image
+    if picture.scale > 1:
+        size = (image.width * picture.scale, image.height * picture.scale)
+        image = image.resize(size, Image.Resampling.NEAREST)  # a smooth one takes 40 ms more
+    return encode_png(image)
 
 
 def plan(picture: Picture) -> tuple[str, Palette, random.Random]:

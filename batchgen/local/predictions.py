@@ -70,16 +70,16 @@ class LocalPrediction:
 
     def picture(self, index: int) -> Picture:
         """What the image at *index* shows."""
-        size = find_model(self.model).size(self.request)
-        seed = self.request["seed"]
-        assert size is not None
+        model, seed = find_model(self.model), self.request["seed"]
+        ratio = str(self.request.get("aspect_ratio", model.default("aspect_ratio")))
         assert isinstance(seed, int)
         return Picture(
             prompt=str(self.request["prompt"]),
             negative_prompt=str(self.request.get("negative_prompt", "")),
             seed=seed,
-            size=size,
+            size=model.sizes[ratio],
             index=index,
+            scale=model.scale(self.request),
         )
 
 

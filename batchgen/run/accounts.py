@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from batchgen.errors import ExitCode
-from batchgen.ledger.entry import State
+from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.store import Ledger
 from batchgen.run.stop import PRECEDENCE, Stop
 
@@ -51,6 +51,10 @@ class Outcome:
     submits: int = 0
     polls: int = 0
     retries: int = 0
+    polls_per_image: float | None = None
+    """None without images, as the next one."""
+    detection_lag_s: float | None = None
+    """From the end of a prediction to the poll that told of it: mean, estimated."""
     started_at: str = ""
     ended_at: str = ""
     wall_s: float = field(default=0.0)
@@ -90,7 +94,7 @@ class Outcome:
         return f"{self.exit_code.word}: {words}"
 
 
-def count(ledger: Ledger, planned: int) -> Counts:
+def count(ledger: Ledger, planned: int, totals: Totals) -> Counts:
     """The counts of a dataset whose job asks for *planned* variants."""
     states = ledger.counts()
     ended = {s: states[s] for s in (State.SAVED, State.FAILED, State.UNCERTAIN, State.EXPIRED)}
@@ -101,7 +105,7 @@ def count(ledger: Ledger, planned: int) -> Counts:
         uncertain=ended[State.UNCERTAIN],
         expired=ended[State.EXPIRED],
         pending=planned - sum(ended.values()),
-        short=ledger.totals().short,
+        short=totals.short,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import count
 
 from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
-from batchgen.api.retry import Kind, backoff, may_repeat
+from batchgen.api.retry import backoff, may_download_again
 from batchgen.api.wire import Prediction
 from batchgen.dataset.images import StoredImage, store_image
 from batchgen.dataset.picture import PictureError
@@ -42,7 +42,7 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
     # Straight after the commit, so that rows land in the order of the ledger.
     run.manifest.append(manifest_row(entry, image) for image in images)
     run.tally.saved(images)
-    run.breaker.succeeded()
+    run.breaker.saved()
 
 
 async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
@@ -59,7 +59,7 @@ async def _give_up(run: Context, entry: Entry) -> None:
     if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION.total_seconds():
         if not run.stop.leaving:
             # An image host that is down must not let everything be bought and nothing be had.
-            run.breaker.failed(entry.prompt_id, "its images could not be downloaded")
+            run.breaker.making_failed(entry.prompt_id, "its images could not be downloaded")
         return
     error = "the service keeps images for seven days, and these could not be had before"
     run.failed(entry, error)
@@ -115,7 +115,7 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
         else:
             run.patience.earn()
             return stored
-        if not may_repeat(Kind.DOWNLOAD, None, tries, run.pace.retries) or not run.patience.take():
+        if not may_download_again(tries, run.pace.retries) or not run.patience.take():
             break
         run.tally.retries += 1
         if not await run.stop.pause(backoff(tries)):

@@ -9,19 +9,20 @@ from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest
 from batchgen.job.load import Pace
-from batchgen.ledger.entry import Entry
+from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.breaker import Breaker
+from batchgen.run.experience import Experience
 from batchgen.run.pacer import Pacer
 from batchgen.run.service import Service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally, Watch
 
-# A submit is short and losing its answer is expensive: no more than this many can be unanswered
-# when the process is killed.
-POSTS_IN_FLIGHT = 16
-DOWNLOADS = 16
+# Four times what the highest tier needs at 0.4 s for an answer; each of them is an open file.
+POLLS = 128
+# At 0.4 s for an image just enough for the highest tier, 83 a second.
+DOWNLOADS = 32
 # The service deletes predictions and their outputs after seven days (docs/what-are-predictions).
 RETENTION = timedelta(days=7)
 
@@ -48,12 +49,13 @@ class Context:
     spend: Spend
     pacer: Pacer
     breaker: Breaker
+    experience: Experience
     tally: Tally
     watch: Watch
     patience: RetryBudget = field(default_factory=RetryBudget)
     unknown: set[str] = field(default_factory=set)
     """Statuses that batchgen does not know and has warned of."""
-    posts: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POSTS_IN_FLIGHT))
+    polls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(POLLS))
     downloads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DOWNLOADS))
 
     def cost_micros(self, entry: Entry) -> int | None:
@@ -63,7 +65,10 @@ class Context:
     def failed(self, entry: Entry, reason: str) -> None:
         """Count a variant that ended without its images, or may have."""
         self.tally.failed += 1
-        self.breaker.failed(entry.prompt_id, reason)
+        if entry.state is State.SUBMITTING:
+            self.breaker.submit_failed(entry.prompt_id, reason)
+        else:
+            self.breaker.making_failed(entry.prompt_id, reason)
 
 
 def now() -> str:

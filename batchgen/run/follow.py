@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
 from batchgen.api.outcome import Poll, PollProblem
-from batchgen.api.retry import BACKOFF_CAP, backoff, next_poll
+from batchgen.api.retry import BACKOFF_CAP, backoff
 from batchgen.api.wire import COMPLETED, WAITING, Prediction
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import Entry, State
@@ -33,16 +34,18 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
     The entry stays submitted when the run ends first or patience does: the next run goes on with
     it, and nothing is ever submitted again because of a wait. Raises StorageError.
     """
-    age = _age(entry)
-    at_least = run.service.poll_interval
-    delay = next_poll(age(), at_least=at_least) if age() < at_least else 0.0
+    age, learned, at_least = _age(entry), run.experience.of(entry), run.service.poll_interval
+    # When an earlier run asked last for a prediction of its own, nobody knows.
+    asked = 0.0 if age() < at_least else None
+    delay = 0.0 if asked is None else learned.first_poll(at_least=at_least)
     troubles = empty = missing = 0
-    while await run.stop.pause(delay):
-        answer = await run.service.client.result(str(entry.prediction_id))
+    while await run.stop.pause(_apart(delay)):
+        async with run.polls:
+            answer = await run.service.client.result(str(entry.prediction_id))
         entry = replace(entry, polls=entry.polls + 1)
         run.tally.polls += 1
         run.watch(run.tally)
-        delay = next_poll(age(), at_least=at_least)
+        delay = learned.next_poll(age(), at_least=at_least)
         if isinstance(answer, PollProblem):
             log.info("poll of %s: %s", entry.prediction_id, answer.reason)
             troubles += 1
@@ -55,14 +58,21 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
             troubles = missing = 0
             run.patience.earn()
             if answer.completed and any(answer.outputs):
+                if asked is not None:
+                    took = _took(answer, asked, age())
+                    learned.observe(took)
+                    run.tally.noticed(age() - took)
                 return await _completed(run, entry, answer), answer
             empty += answer.completed
             if answer.ended_badly or empty == EMPTY_POLLS:
                 return await _failed(run, entry, answer), None
             entry = _waiting(run, entry, answer, age())
+            asked = age()
         verdict_near = 0 < missing < MISSING_POLLS
         if age() > run.pace.prediction_timeout and not verdict_near:
             log.warning("prediction %s has not ended after %.0f s", entry.prediction_id, age())
+            # A service that accepts and never finishes must not be paid for everything.
+            run.breaker.making_failed(entry.prompt_id, "it has not ended in time")
             break
     return entry, None
 
@@ -72,6 +82,18 @@ def _age(entry: Entry) -> Callable[[], float]:
     clock = asyncio.get_running_loop().time
     start = clock() - seconds_since(entry.submitted_at)
     return lambda: clock() - start
+
+
+def _apart(delay: float) -> float:
+    """A little more than *delay*, so that predictions that began together are not asked so."""
+    return delay * (1 + random.random() / 20)  # noqa: S311  # no secret
+
+
+def _took(answer: Prediction, asked: float, noticed: float) -> float:
+    """Seconds from submit to end, which came somewhere between the last two polls."""
+    made = (answer.inference_ms or 0) / 1000
+    # The time in the making is the whole of it when nothing had to wait.
+    return made if asked < made < noticed else (asked + noticed) / 2
 
 
 def _again_after(run: Context, problem: PollProblem, troubles: int) -> float:

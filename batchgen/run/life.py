@@ -39,7 +39,14 @@ async def _make(run: Context, entry: Entry, release: Release) -> tuple[Entry, Pr
     try:
         if entry.state not in PAID:
             entry = await submit(run, entry)
-        return await follow(run, entry) if entry.state in PAID else (entry, None)
+            if entry.state not in PAID:
+                return entry, None
+        else:
+            run.pacer.joined()
+        try:
+            return await follow(run, entry)
+        finally:
+            run.pacer.left()
     finally:
         run.tally.in_flight -= 1
         run.watch(run.tally)

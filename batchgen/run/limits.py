@@ -1,5 +1,6 @@
 """How fast a run may go: the job's own numbers, else those of the account's tier."""
 
+import math
 from dataclasses import dataclass
 
 from batchgen.job.load import Pace
@@ -27,7 +28,9 @@ class Limits:
         if self.rate:
             rate = f"{self.rate:g} images per minute, "
             if images > self.rate:
-                time = f", so {images:,} images take {images / self.rate / 60:.1f} hours"
+                minutes = math.ceil(images / self.rate)
+                took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes} minutes"
+                time = f", so {images:,} images take {took}"
         return (
             f"no tier is named, so the account is taken for {self.assumed}: "
             f"{rate}{self.concurrency} in flight{time}; name yours with run.tier or --tier"

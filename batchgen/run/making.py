@@ -14,15 +14,17 @@ from batchgen.dataset.manifest import Manifest, columns
 from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
-from batchgen.ledger.entry import State
+from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.breaker import Breaker
+from batchgen.run.checking import check_model
 from batchgen.run.context import Context, now
+from batchgen.run.experience import Experience, cache_file
 from batchgen.run.limits import settle_limits
-from batchgen.run.opening import open_ledger
+from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
@@ -51,11 +53,13 @@ async def run_job(
     """
     options = options or RunOptions()
     folder = DatasetFolder(options.out or job.folder)
+    access = find_access(options.service or job.service, options.base_url)
     run = _Run(
         job=job,
         options=options,
         pace=options.pace(job),
-        access=find_access(options.service or job.service, options.base_url),
+        access=access,
+        experience=Experience(access.origin, (folder.latencies, cache_file())),
         folder=folder,
         stop=stop or Stop(),
         watch=watch or (lambda _: None),
@@ -80,23 +84,27 @@ class _Run:
     folder: DatasetFolder
     stop: Stop
     watch: Watch
+    experience: Experience
     account: str = ""
     started: float = field(default_factory=time.monotonic)
     started_at: str = field(default_factory=now)
 
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
+        mark = take_mark(ledger)
         axes = settle_plan(ledger, self.job)
         self._introduce(ledger)
         ledger.hold_unanswered()
         release = self.pace.resubmit_uncertain
         await hold_lost_records(ledger, self.job, release=release)
-        await restore_files(ledger, self.folder)
+        if await restore_files(ledger, self.folder):
+            mark = None
         manifest = Manifest.open(
             self.folder,
             columns(axes),
             lambda: (manifest_row(entry, image) for entry, image in ledger.images()),
             csv_safe=self.job.csv_safe,
+            mark=mark,
         )
         totals = ledger.totals()
         tally = Tally(
@@ -106,12 +114,14 @@ class _Run:
             spent_micros=totals.spent_micros,
         )
         try:
-            if self._work_left(ledger):
+            if self._work_left(ledger, totals):
                 async with open_service(self.access, self.pace, self.folder) as service:
                     await self._launch(ledger, manifest, tally, service)
+                self.experience.keep()
         finally:
-            manifest.close()
-        return self._end(ledger, tally)
+            mark = manifest.close()
+        # A row that is in the ledger alone is added by the next run.
+        return self._end(ledger, tally, mark if manifest.rows == ledger.totals().images else None)
 
     def _introduce(self, ledger: Ledger) -> None:
         """Leave in the dataset what other commands need to know about this run."""
@@ -145,8 +155,8 @@ class _Run:
             resubmit_uncertain=self.pace.resubmit_uncertain,
         )
 
-    def _work_left(self, ledger: Ledger) -> bool:
-        counts = count(ledger, len(self.job.variants))
+    def _work_left(self, ledger: Ledger, totals: Totals) -> bool:
+        counts = count(ledger, len(self.job.variants), totals)
         if counts.pending or counts.uncertain:
             return True
         # Paid work of an earlier form of the job is collected too.
@@ -156,12 +166,15 @@ class _Run:
     async def _launch(
         self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
     ) -> None:
-        price = await money.find_price(self.job, self.access, service)
+        await check_model(self.job, self.access, service, self._to_do(ledger), self.stop)
+        price = await self.stop.unless_left(money.find_price(self.job, self.access, service))
+        if self.stop.leaving:
+            return
         if price is not None:
             ledger.set_meta(price_micros=price)
         money.check_budget(price, self.pace.budget_micros, self.job)
         context = self._context(ledger, manifest, tally, service, price)
-        await self._settle(context)
+        await self.stop.unless_left(self._settle(context))
         to_do = self._to_do(ledger)
         if foreign := to_do.foreign():
             why = f"{foreign} paid variants belong to another key or service, which is needed"
@@ -169,7 +182,7 @@ class _Run:
         if self.pace.resubmit_uncertain:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, price)
-        await money.check_balance(price, service, self.stop)
+        await self.stop.unless_left(money.check_balance(price, service, self.stop))
         await work_through(context, to_do, self._ends_at())
 
     def _context(
@@ -202,12 +215,13 @@ class _Run:
                 spent_micros=tally.spent_micros,
                 submits_left=self.pace.limit,
             ),
-            pacer=Pacer(self.stop, limits.rate),
+            pacer=Pacer(self.stop, limits.rate, concurrency=limits.concurrency),
             breaker=Breaker(
                 self.stop,
                 max_failures=None if allowed is None else read_failures(planned, allowed),
                 prompts=len(self.job.prompts),
             ),
+            experience=self.experience,
             tally=tally,
             watch=self.watch,
         )
@@ -230,14 +244,15 @@ class _Run:
         limit = self.pace.max_duration
         return None if limit is None else self.started + limit
 
-    def _end(self, ledger: Ledger, tally: Tally) -> Outcome:
+    def _end(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         try:
             # Submits dropped in a hurry are uncertain from now on, not only at the next run.
             ledger.hold_unanswered()
+            ledger.set_meta(manifest=mark)
         except StorageError as error:
             self.stop.note(ExitCode.STORAGE, str(error))
-        counts = count(ledger, len(self.job.variants))
         totals = ledger.totals()
+        counts = count(ledger, len(self.job.variants), totals)
         known = ledger.meta().get("price_micros") is not None
         outcome = Outcome(
             job=self.job.name,
@@ -257,6 +272,8 @@ class _Run:
             submits=tally.submits,
             polls=tally.polls,
             retries=tally.retries,
+            polls_per_image=_per(tally.polls, tally.images_made),
+            detection_lag_s=_per(tally.lag_s, tally.lags),
             started_at=self.started_at,
             ended_at=now(),
             wall_s=round(time.monotonic() - self.started, 3),
@@ -268,6 +285,10 @@ class _Run:
             code = exit_code(counts, self.stop)
             outcome = replace(outcome, exit_code=code, why=self.stop.why)
         return outcome
+
+
+def _per(total: float, number: int) -> float | None:
+    return round(total / number, 3) if number else None
 
 
 def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:

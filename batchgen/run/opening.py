@@ -9,6 +9,8 @@ from batchgen.errors import StorageError, UsageError
 from batchgen.job.load import Pace
 from batchgen.ledger.store import DamagedError, Ledger
 
+_TOO_MUCH = 1e15  # for any number of a pace
+
 
 def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
     """The ledger of *folder*, new only where nothing was made yet.
@@ -40,15 +42,25 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
     return ledger
 
 
+def take_mark(ledger: Ledger) -> object:
+    """What the last run left to know its manifest by, and leave nothing for a run that is killed.
+
+    None when there is nothing, or when rows of the manifest are still to be amended.
+    """
+    meta = ledger.meta()
+    mark = meta.get("manifest")
+    if mark is not None:
+        ledger.set_meta(manifest=None)
+    return None if meta.get("lost_records") else mark
+
+
 def remembered_pace(folder: DatasetFolder, ledger: Ledger) -> Pace:
     """The pace of the last run. Raises UsageError when the ledger does not know it."""
-    pace = ledger.meta().get("pace")
+    told = ledger.meta().get("pace")
     kinds = {f.name: f.type for f in fields(Pace)}
-    if (
-        not isinstance(pace, dict)
-        or set(pace) != set(kinds)
-        or not all(_fits(pace[name], kind) for name, kind in kinds.items())
-    ):
+    # An earlier version did not know every field.
+    pace = {**dict.fromkeys(kinds), **told} if isinstance(told, dict) else {}
+    if pace.keys() != kinds.keys() or not all(_fits(pace[name], k) for name, k in kinds.items()):
         raise UsageError(f"the ledger of {folder.root} knows no last run; run its job once first")
     return Pace(**pace)
 
@@ -56,7 +68,8 @@ def remembered_pace(folder: DatasetFolder, ledger: Ledger) -> Pace:
 def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401  # a class, or a union of some
     """Whether *value* can be of a pace; a ledger is only a file, which others may have edited."""
     if isinstance(value, int | float):  # a whole number of JSON may stand for a float
-        return value >= 0 and (isinstance(value, kind) or isinstance(float(value), kind))
+        sound = 0 <= value < _TOO_MUCH  # which no NaN is
+        return sound and (isinstance(value, kind) or isinstance(float(value), kind))
     return isinstance(value, kind)
 
 

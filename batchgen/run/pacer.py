@@ -1,22 +1,23 @@
-"""Pace: when the next submit may be sent, by the rate of the job and by what the service says.
+"""Pace: when the next submit may be sent, by the limits of the job and by what the service says.
 
 A submit that is turned away closes the way for all. After a wait, one alone goes first; what it
-meets decides for the others. When several are turned away, the rate falls by a fifth below what was
-accepted, and climbs back slowly.
+meets decides for the others. When several are turned away, a limit was met that nobody told of: of
+images per minute or of predictions in flight. Both numbers fall to what was accepted and climb back
+slowly.
 """
 
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from batchgen.api.outcome import Refusal
 from batchgen.api.retry import backoff
 from batchgen.errors import ExitCode
 from batchgen.run.stop import Stop
 
-# With waits of up to 30 s this is a good ten minutes in which nothing was accepted.
+# With waits of up to 30 s this is about ten minutes in which nothing was accepted.
 STRIKES = 40
 CUT = 0.8
 # Seconds in which the rate would grow from nothing to the fastest pace that was seen.
@@ -26,6 +27,15 @@ RECOVERY = 30.0
 SEVERAL = 0.25
 WEIGHT = 1 / 8
 SLOWEST = 1 / 60  # images per second
+# Losing the answer of a submit is expensive: no more than this many can be unanswered when the
+# process is killed. At 0.4 s for an answer it is just enough for the highest tier, 83 a second.
+POSTS = 32
+# Of the predictions in flight, no more than a quarter are being submitted: a limit that nobody told
+# of is met by a few submits and not by all of them.
+FEW_POSTS = 4
+CALM = 0.75
+# Near a number in flight that met a limit, one more is tried every so many rounds.
+ROUNDS = 10
 LATE = 0.1
 
 
@@ -37,9 +47,10 @@ class Pacer:
         stop: Stop,
         images_per_minute: float | None = None,
         *,
+        concurrency: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Allow *images_per_minute*, None for no limit of our own, until *stop* says so."""
+        """Allow *images_per_minute*, None for no limit, and *concurrency* predictions in flight."""
         self._stop = stop
         self.now = clock
         self._queue = asyncio.Lock()
@@ -53,6 +64,15 @@ class Pacer:
         self._fastest = 0.0
         self._strikes = 0
         self._struck = -math.inf
+        self._widest = float(concurrency)
+        self.window = self._limit = self._widest
+        """Predictions in flight at the moment, at the most."""
+        self._narrowed = False
+        """Whether the window was narrowed since a submit was last turned away and then accepted."""
+        self.posting = 0
+        """Submits on their way."""
+        self._followed = 0
+        self._room = asyncio.Event()
 
     @asynccontextmanager
     async def turn(self, images: int) -> AsyncIterator[bool]:
@@ -64,28 +84,72 @@ class Pacer:
             if not await self._wait():
                 yield False
                 return
+            self.posting += 1
             # Timers wake up a little late; that much is caught up with.
             self._next = max(self._next, self.now() - LATE) + images / self.rate
             if self._strikes:
                 # The others wait in the queue until this one has its answer.
-                yield True
+                with self._posted():
+                    yield True
                 return
-        yield True
+        with self._posted():
+            yield True
+
+    @contextmanager
+    def _posted(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.posting -= 1
+            self._room.set()
+
+    def _full(self) -> bool:
+        # Up to the limit of the job it is the pool that keeps count.
+        in_flight = self.posting + self._followed
+        return self.window < self._widest and in_flight >= int(self.window)
+
+    async def one_answered(self) -> bool:
+        """Wait for the answer to a submit that is on its way; False when there is none."""
+        if not self.posting or not self._stop.submitting:
+            return False
+        self._room.clear()
+        await self._stop.submits_end_or(self._room)
+        return True
+
+    def joined(self) -> None:
+        """One more prediction is in flight, from an earlier run."""
+        self._followed += 1
+
+    def left(self) -> None:
+        """A prediction has ended, or is no longer followed."""
+        self._followed -= 1
+        self._room.set()
 
     async def _wait(self) -> bool:
-        """Sleep until the next moment, which may move while we sleep."""
-        while (seconds := self._next - self.now()) > 0:
-            if not await self._stop.pause_submit(seconds):
-                return False
-        return self._stop.submitting
+        """Sleep until there is room and it is time; both may change while we sleep."""
+        while self._stop.submitting:
+            if self.posting >= max(FEW_POSTS, min(POSTS, self._followed // 4)) or self._full():
+                self._room.clear()
+                await self._stop.submits_end_or(self._room)
+            elif (seconds := self._next - self.now()) > 0:
+                await self._stop.pause_submit(seconds)
+            else:
+                return True
+        return False
 
     def accepted(self, images: int, sent: float) -> None:
-        """A submit that was *sent* at that moment of the clock was accepted."""
+        """A submit that was *sent* at that moment of the clock was accepted and is in flight."""
         now = self.now()
+        self._followed += 1
+        if not self._accepted:
+            self._since = sent
         self._learn()
         self._accepted += images
         if sent >= self._struck:
-            self._strikes = 0
+            self._strikes, self._narrowed = 0, False
+        if self.window < self._widest:
+            rounds = 1 if self.window < self._limit - 1 else ROUNDS
+            self.window = min(self._widest, self.window + 1 / self.window / rounds)
         if self.rate < self._most and self._troubled < SEVERAL:
             step = self._fastest / RECOVERY * (now - self._grown)
             self.rate = min(self._most, self.rate + step)
@@ -95,8 +159,14 @@ class Pacer:
         """A submit was turned away; after too many in a row the run sends no more."""
         now = self.now()
         self._learn(refused=refusal.status is not None)
-        if self._refused > SEVERAL:
+        if self._narrowed and self._followed < max(1.0, CALM * self._limit):
+            # With so few in flight it was not their number: it is the images per minute.
+            self.window = self._limit = self._widest
             self._slow_down(now)
+        elif self._refused > SEVERAL:
+            self._meet_limit(now)
+        elif self.window > self._limit:
+            self.window = self._limit  # the one more that was tried is one too many
         if sent < self._struck:
             # It was on its way with one that has been counted.
             self._next = max(self._next, now + (refusal.retry_after or 0.0))
@@ -116,10 +186,20 @@ class Pacer:
         self._refused += WEIGHT * (refused - self._refused)
         self._troubled += WEIGHT * (troubled - self._troubled)
 
+    def _meet_limit(self, now: float) -> None:
+        """Go on with as many in flight as were accepted, or slower if that did not help."""
+        self._refused = 0.0
+        if self._followed and not self._narrowed:
+            self._narrowed = True
+            self.window = self._limit = float(min(self.window, self._followed))
+        else:
+            self._slow_down(now)
+
     def _slow_down(self, now: float) -> None:
-        """Go on a fifth slower than what was really accepted since the last time."""
+        """Go on a fifth slower than what was accepted since the last time."""
+        self._refused = 0.0
         seen = self._accepted / max(now - self._since, 1.0)
         if seen:
             self._fastest = max(self._fastest, seen)
-            self.rate = max(SLOWEST, CUT * min(self.rate, seen))
-        self._accepted, self._since, self._grown, self._refused = 0, now, now, 0.0
+            self.rate = min(self._most, max(SLOWEST, CUT * min(self.rate, seen)))
+            self._accepted, self._since, self._grown = 0, now, now

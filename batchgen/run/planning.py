@@ -4,6 +4,8 @@ All of it is read from the ledger and the disk; the network is not needed.
 """
 
 import logging
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,6 +24,7 @@ from batchgen.run.options import RunOptions
 log = logging.getLogger(__name__)
 
 _CHUNK = 500
+_KEYS = 2_000  # looked up at a time when nothing else is wanted of them
 LOST = frozenset({"lost", "missing_file"})
 
 
@@ -30,7 +33,7 @@ def settle_plan(ledger: Ledger, job: Job) -> tuple[str, ...]:
     meta = ledger.meta()
     fingerprint = job.variants.fingerprint()
     if meta.get("plan") not in (None, fingerprint):
-        ledger.want(variant.key for variant in job.variants)
+        ledger.want(job.variants.keys())
     # An axis that an edited job no longer has keeps its column: its images are still there.
     known = meta.get("axes")
     axes = tuple(dict.fromkeys([*(known if isinstance(known, list) else ()), *job.axes]))
@@ -84,32 +87,36 @@ async def take_back(ledger: Ledger, keys: Iterable[str]) -> None:
             )
 
 
-async def restore_files(ledger: Ledger, folder: DatasetFolder) -> None:
+async def restore_files(ledger: Ledger, folder: DatasetFolder) -> bool:
     """Take back the saving of variants whose files are gone or have another size.
 
     They are downloaded again, for free, while the service still has them. A file of the wrong size
     is moved to the quarantine, never deleted; files that have come back count as saved again.
-    Raises StorageError.
+    Returns whether any variant was moved. Raises StorageError.
     """
-    await _welcome_back(ledger, folder)
+    moved = await _welcome_back(ledger, folder)
     broken: dict[str, None] = {}
+    root = str(folder.root)
     for key, name, size in ledger.files():
-        path = folder.root / name
+        path = f"{root}/{name}"
         if _size(path) != size:
             log.warning("%s is missing or damaged; it is fetched again", name)
-            quarantine(folder, path)
+            quarantine(folder, Path(path))
             broken[key] = None
     await take_back(ledger, broken)
+    return moved or bool(broken)
 
 
-async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> None:
+async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
     """A folder that was not mounted, or was moved, may be there again with all it held."""
+    moved = False
     lost = ledger.images(State.COMPLETED, State.EXPIRED)
     for _, group in groupby(lost, key=lambda pair: pair[0].key):
         pairs = list(group)
         entry = pairs[0][0]
         back = entry.error_class == "missing_file"
         if back and all(is_whole(folder.root / image.file_name, image) for _, image in pairs):
+            moved = True
             short = len(pairs) < entry.images_asked
             await ledger.write(
                 entry.move(
@@ -118,6 +125,7 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> None:
                     error=f"{len(pairs)} of {entry.images_asked} images came" if short else None,
                 )
             )
+    return moved
 
 
 def is_whole(path: Path, image: Image) -> bool:
@@ -140,14 +148,15 @@ def longest_wait(meta: Mapping[str, object], seconds: float) -> float:
     return max(seconds, earlier) if isinstance(earlier, int | float) else seconds
 
 
-def _size(path: Path) -> int | None:
+def _size(path: Path | str) -> int | None:
     """The size in bytes of the file at *path*; None when there is none. Raises StorageError."""
     try:
-        return path.stat().st_size if path.is_file() else None
+        found = os.stat(path)  # noqa: PTH116  # of a million, objects for their paths take long
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,15 +216,21 @@ class ToDo:
 
 def _unknown(ledger: Ledger, variants: Variants) -> Iterator[Entry]:
     """The variants that were never submitted, or only turned away."""
-    for start in range(0, len(variants), _CHUNK):
-        chunk = list(variants[start : start + _CHUNK])
-        known = ledger.known([variant.key for variant in chunk])
-        for variant in chunk:
-            entry = known.get(variant.key)
-            if entry is None:
-                yield _planned(variant, variants)
-            elif entry.state is State.PLANNED:
-                yield entry
+    counts = ledger.counts()
+    left = len(variants) - counts.total() + counts[State.PLANNED]
+    for start in range(0, len(variants), _KEYS):
+        if left <= 0:  # the last ones are seldom the last of the job
+            return
+        keys = list(variants[start : start + _KEYS].keys())
+        states = ledger.states(keys)
+        for index, key in enumerate(keys, start):
+            state = states.get(key)
+            if state is None:
+                left -= 1
+                yield _planned(variants[index], variants)
+            elif state is State.PLANNED:
+                left -= 1
+                yield from ledger.known([key]).values()
 
 
 def _planned(variant: Variant, variants: Variants) -> Entry:

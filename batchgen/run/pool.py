@@ -9,13 +9,13 @@ from collections.abc import Callable, Coroutine
 
 # Finished predictions that wait for their download do not hold a slot: it is paid time. They are
 # bounded all the same, or a dead image host would fill the memory.
-BACKLOG = 256
+BACKLOG = 2_000
 
 Release = Callable[[], None]
 
 
 class Pool:
-    """Runs at most *slots* variants that hold a slot, and *slots* + 256 altogether."""
+    """Runs at most *slots* variants that hold a slot, and *slots* + 2,000 altogether."""
 
     def __init__(self, slots: int, *, on_bug: Callable[[BaseException], None]) -> None:
         """Make a pool of *slots* predictions in flight; *on_bug* hears of the first exception."""

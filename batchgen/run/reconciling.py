@@ -19,11 +19,12 @@ async def reconcile_dataset(
     """Settle what the history can settle, waiting until it has had *grace* seconds to catch up.
 
     Raises UsageError when there is no dataset or no key, LockedError when a run owns it,
-    StorageError for its ledger.
+    StorageError for its ledger, and for links and other odd things in its folder.
     """
     folder = DatasetFolder(root)
     if not folder.ledger.exists():
         raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+    folder.prepare()
     stop = stop or Stop()
     with locked(folder.lock), open_ledger(folder) as ledger:
         ledger.hold_unanswered()

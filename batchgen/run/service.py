@@ -21,6 +21,7 @@ BASE_URL = "WAVESPEED_BASE_URL"
 LOCAL_KEY = "batchgen-rehearsal-key"
 # The real service asks for 2 s between two polls of one image prediction (docs/get-result).
 POLITE_INTERVAL = 2.0
+LOOPBACK_INTERVAL = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,14 @@ class Access:
         """Whether the service is elsewhere: one on this machine is ours, or a rehearsal."""
         return bool(self.base_url) and not is_loopback(URL(self.base_url))
 
+    @property
+    def origin(self) -> str:
+        """The service's address; one on this machine comes back on another port as the same."""
+        return str(URL(self.base_url).origin()) if self.remote else "local"
+
     def account(self, salt: str) -> str:
         """A fingerprint of key and service; ids of one account mean nothing to another."""
-        # A service on this machine comes back on another port and is still the same.
-        origin = str(URL(self.base_url).origin()) if self.remote else "local"
-        return self.key.fingerprint(salt, origin)
+        return self.key.fingerprint(salt, self.origin)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +97,14 @@ async def open_service(access: Access, pace: Pace, folder: DatasetFolder) -> Asy
         downloader = Downloader(timeout=pace.download_timeout, allow_loopback=loopback)
         await stack.enter_async_context(client)
         await stack.enter_async_context(downloader)
-        interval = pace.poll_min_interval
         yield Service(
             client=client,
             downloader=downloader,
-            poll_interval=interval if loopback else max(interval, POLITE_INTERVAL),
+            poll_interval=_poll_interval(pace.poll_min_interval, loopback=loopback),
         )
+
+
+def _poll_interval(asked: float | None, *, loopback: bool) -> float:
+    if loopback:
+        return asked or LOOPBACK_INTERVAL
+    return max(asked or 0.0, POLITE_INTERVAL)

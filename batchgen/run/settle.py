@@ -71,12 +71,11 @@ class Settler:
         settled = Settled(held=len(entries) - len(ours))
         if settled.held:
             settled.why = next(a for a in attempts.values() if isinstance(a, str))
-        ripe_at = max((_time(a.latest) for a in ours.values()), default=self._clock())
-        ripe_in = (ripe_at - self._clock()).total_seconds() + self.grace
-        if wait and ours and ripe_in > 0:
+        ripe_in = max((self._ripe_in(entries[key]) for key in ours), default=0.0)
+        if wait and ripe_in > 0:
             log.info("waiting %.0f s for the history to catch up", ripe_in)
             await self.pause(ripe_in)
-        ripe = [a for a in ours.values() if self._ripe(a)]
+        ripe = [a for key, a in ours.items() if self._ripe_in(entries[key]) <= 0]
         if len(ripe) < len(ours):
             settled.held += len(ours) - len(ripe)
             settled.why = "the history needs a moment longer"
@@ -95,11 +94,11 @@ class Settler:
         if entry.account not in (None, self.account):
             return "they were sent with another key or to another service"
         oldest = self._clock() - RETENTION
-        slack = timedelta(seconds=self.submit_timeout + min(60.0, self.grace))
         # A record that was lost with its ledger: it may have been sent at any time, or never.
         earliest, latest = oldest, self._clock() - timedelta(seconds=self.grace)
-        if entry.intent_at:
-            earliest, latest = _time(entry.intent_at) - SKEW, _time(entry.intent_at) + slack
+        if sent := [_time(t) for t in (entry.intent_at, entry.submitted_at) if t]:
+            # By the service's clock as it was told then, and by ours: either may be wrong.
+            earliest, latest = min(sent) - SKEW, max(sent) + self._slack
         if earliest < oldest:
             return "they are older than the seven days the history covers"
         return Attempt(
@@ -111,8 +110,16 @@ class Settler:
             timed=entry.intent_at is not None,
         )
 
-    def _ripe(self, attempt: Attempt) -> bool:
-        return _time(attempt.latest) + timedelta(seconds=self.grace) <= self._clock()
+    @property
+    def _slack(self) -> timedelta:
+        """How long after its intent a submit may have been accepted."""
+        return timedelta(seconds=self.submit_timeout + min(60.0, self.grace))
+
+    def _ripe_in(self, entry: Entry) -> float:
+        """Seconds until the history must show what *entry* may have made, by either clock."""
+        clocks = ((entry.intent_at, self._clock()), (entry.submitted_at, datetime.now(UTC)))
+        wait = self._slack + timedelta(seconds=self.grace)
+        return max(((_time(t) + wait - now).total_seconds() for t, now in clocks if t), default=0.0)
 
     def _clock(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.client.clock_offset)

@@ -11,7 +11,6 @@ from batchgen.errors import UsageError
 from batchgen.job.files import read_regular_file
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
-from batchgen.run.context import seconds_since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +51,14 @@ def standing(root: Path) -> Standing:
         totals, priced = ledger.totals(), meta.get("price_micros") is not None
         running = _running(folder.lock)
         rate = left = None
-        if running and (elapsed := seconds_since(started_at)) > 0:
+        if running and (elapsed := _seconds_since(started_at)) > 0:
             rate = ledger.images_since(started_at) / elapsed
             left = max(0, images_planned - totals.images) / rate if rate else None
         return Standing(
             job=str(meta.get("job", "")),
             service=str(meta.get("service", "")),
             running=running,
-            counts=count(ledger, planned),
+            counts=count(ledger, planned, totals),
             images=totals.images,
             images_planned=images_planned,
             nsfw=totals.nsfw,
@@ -70,6 +69,13 @@ def standing(root: Path) -> Standing:
             images_per_minute=None if rate is None else round(rate * 60, 1),
             seconds_left=None if left is None else round(left, 1),
         )
+
+
+def _seconds_since(time: str) -> float:
+    # A run in the making needs all of the network; without one, status starts much quicker.
+    from batchgen.run.context import seconds_since
+
+    return seconds_since(time)
 
 
 def _running(lock: Path) -> bool:

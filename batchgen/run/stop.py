@@ -7,10 +7,13 @@ so that what is in flight stays for the next run. Neither cancels anything.
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from batchgen.errors import ExitCode
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,28 @@ class Stop:
     async def pause_submit(self, seconds: float) -> bool:
         """Sleep before a submit; False, and at once, when no more of them may be sent."""
         return await _pause(self._closed, seconds)
+
+    async def unless_left(self, work: Coroutine[None, None, T]) -> T | None:
+        """What *work* returns; None, and it is dropped, when it is time to leave."""
+        task = asyncio.ensure_future(work)
+        left = asyncio.ensure_future(self.until_left())
+        try:
+            await asyncio.wait((task, left), return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            left.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
+
+    async def submits_end_or(self, event: asyncio.Event) -> None:
+        """Return when *event* is set or no more submits may be sent."""
+        waits = [asyncio.ensure_future(e.wait()) for e in (event, self._closed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def until_left(self) -> None:
         """Return when it is time to leave."""

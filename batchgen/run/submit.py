@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from batchgen.api.outcome import Fate, Refusal
-from batchgen.api.retry import Kind, may_repeat
+from batchgen.api.retry import may_submit_again
 from batchgen.api.wire import Prediction, format_time
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State, TakenIdError
@@ -43,11 +43,19 @@ async def submit(run: Context, entry: Entry) -> Entry:
     cost = run.cost_micros(entry)
     for tries in count(1):
         async with run.pacer.turn(entry.images_asked) as go:
-            if not go or not _reserve(run, cost):
+            if not go:
                 return entry
-            entry, refusal = await _post(run, entry, cost)
-        if run.spend.submits_left == 0:
-            _say_limit(run)  # now, and not after the others have waited for their moments
+            refusal = None
+            if reserved := run.spend.reserve(cost):
+                entry, refusal = await _post(run, entry, cost)
+        if not reserved:
+            # What the others hold may come back.
+            if await run.pacer.one_answered():
+                continue
+            _say_spent(run)
+            return entry
+        if run.spend.submits_left == 0 and not run.pacer.posting:
+            _say_spent(run)  # now, and not after the others have waited for their moments
         if refusal is None or entry.state is not State.PLANNED:
             return entry
         if refusal.fate in {Fate.ACCOUNT, Fate.MISDIRECTED}:
@@ -55,7 +63,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
             return entry
         level = logging.WARNING if tries == WORRYING else logging.INFO
         log.log(level, "submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
-        if not may_repeat(Kind.SUBMIT, refusal, tries, run.pace.retries):
+        if not may_submit_again(refusal, tries, run.pace.retries):
             why = f"the service cannot be reached or is too busy: {refusal.reason}"
             run.stop.note(ExitCode.INCOMPLETE, why)
             return entry
@@ -66,32 +74,34 @@ async def submit(run: Context, entry: Entry) -> Entry:
 async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Refusal | None]:
     """One POST, with its intent durable before and its meaning durable after."""
     unspent = entry.spent_micros
-    async with run.posts:
-        intent: Fields = {
-            **_FRESH,
-            "attempts": entry.attempts + 1,
-            # What an earlier attempt may have cost stays, also when the price is unknown now.
-            "spent_micros": unspent if cost is None else (unspent or 0) + cost,
-            "account": run.account,
-            "intent_at": _service_time(run),
-        }
-        entry = entry.move(State.SUBMITTING, **intent)
-        await run.ledger.write(entry)
-        run.tally.submits += 1
-        sent = run.pacer.now()
-        answer = await run.service.client.submit(entry.model, entry.request)
-        if isinstance(answer, Prediction):
-            run.pacer.accepted(entry.images_asked, sent)
-            return await _accepted(run, entry, answer), None
-        _tell_pacer(run, answer, sent)
-        entry = _refused(run, entry, answer, unspent)
-        await run.ledger.write(entry)
-        if entry.state is State.PLANNED:
-            run.spend.return_slot()
-        if entry.state is not State.UNCERTAIN:
-            run.spend.give_back(cost)
-        run.tally.spent_micros = run.spend.spent_micros
-        return entry, answer
+    intent: Fields = {
+        **_FRESH,
+        "attempts": entry.attempts + 1,
+        # What an earlier attempt may have cost stays, also when the price is unknown now.
+        "spent_micros": unspent if cost is None else (unspent or 0) + cost,
+        "account": run.account,
+        "intent_at": _service_time(run),
+        # By our own clock: either may be wrong, and the history is searched by both.
+        "submitted_at": now(),
+    }
+    entry = entry.move(State.SUBMITTING, **intent)
+    await run.ledger.write(entry)
+    run.tally.submits += 1
+    sent = run.pacer.now()
+    answer = await run.service.client.submit(entry.model, entry.request)
+    if isinstance(answer, Prediction):
+        run.pacer.accepted(entry.images_asked, sent)
+        run.breaker.accepted()
+        return await _accepted(run, entry, answer), None
+    _tell_pacer(run, answer, sent)
+    entry = _refused(run, entry, answer, unspent)
+    await run.ledger.write(entry)
+    if entry.state is State.PLANNED:
+        run.spend.return_slot()
+    if entry.state is not State.UNCERTAIN:
+        run.spend.give_back(cost)
+    run.tally.spent_micros = run.spend.spent_micros
+    return entry, answer
 
 
 def _tell_pacer(run: Context, refusal: Refusal, sent: float) -> None:
@@ -113,6 +123,7 @@ async def _accepted(run: Context, intent: Entry, prediction: Prediction) -> Entr
     except TakenIdError as error:
         # Not attached to anything: it would label one variant's picture with another's prompt.
         run.failed(entry, str(error))
+        run.pacer.left()
         entry = intent.move(State.UNCERTAIN, error_class="protocol", error=str(error))
         await run.ledger.write(entry)
     except StorageError:
@@ -137,19 +148,11 @@ def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) 
     return entry.move(State.PLANNED, spent_micros=unspent, error=refusal.reason)
 
 
-def _reserve(run: Context, cost: int | None) -> bool:
-    if run.spend.reserve(cost):
-        return True
+def _say_spent(run: Context) -> None:
+    budget = (run.spend.budget_micros or 0) / 1e6
+    why = f"the next submit would exceed the budget of ${budget:g}"
     if run.spend.submits_left == 0:
-        _say_limit(run)
-        return False
-    why = f"the next submit would exceed the budget of ${(run.spend.budget_micros or 0) / 1e6:g}"
-    run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
-    return False
-
-
-def _say_limit(run: Context) -> None:
-    why = f"this run was limited to {run.pace.limit:,} submits"
+        why = f"this run was limited to {run.pace.limit:,} submits"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
 
 

@@ -24,6 +24,10 @@ class Tally:
     retries: int = 0
     """Requests and downloads that had to be made again."""
     in_flight: int = 0
+    lag_s: float = 0.0
+    """Seconds from the end of predictions to the poll that told of it, as far as it is known."""
+    lags: int = 0
+    """Predictions in that sum."""
     failed: int = 0
     """Variants that ended without their images in this run."""
 
@@ -32,6 +36,11 @@ class Tally:
         self.images += len(images)
         self.images_made += len(images)
         self.nsfw += sum(image.nsfw is True for image in images)
+
+    def noticed(self, lag_s: float) -> None:
+        """Count a prediction that had ended so many seconds before."""
+        self.lag_s += lag_s
+        self.lags += 1
 
 
 Watch = Callable[[Tally], None]

@@ -18,8 +18,9 @@ from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
+from batchgen.run.experience import Experience
 from batchgen.run.limits import settle_limits
-from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.opening import open_ledger, remembered_pace, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import is_whole, take_back
 from batchgen.run.rebuild import rebuild_ledger
@@ -136,10 +137,12 @@ def _rows(ledger: Ledger) -> Iterable[dict[str, object]]:
 async def _repair(
     folder: DatasetFolder, ledger: Ledger, found: Findings, base_url: str | None, stop: Stop
 ) -> None:
+    take_mark(ledger)
     lost = {*found.missing, *found.damaged}
     if lost and _knows_where(ledger):
-        # A key that is missing has to be said before anything is moved.
+        # What is missing has to be said before anything is moved.
         find_access(str(ledger.meta()["service"]), base_url)
+        remembered_pace(folder, ledger)
     for name in lost:
         quarantine(folder, folder.root / name)
     keys = {key for key, name, _ in ledger.files() if name in lost}
@@ -196,6 +199,7 @@ async def _fetch(
             spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),
             pacer=Pacer(stop),
             breaker=Breaker(stop, max_failures=None, prompts=1),
+            experience=Experience(access.origin),
             tally=Tally(images_planned=0, images=0, nsfw=0, spent_micros=0),
             watch=lambda _: None,
         )

@@ -16,6 +16,7 @@ from batchgen.run.stop import Stop
 GRACE = 15.0
 # Seconds that paid predictions are followed after the time of a run is up.
 COLLECTING = 600.0
+TIME_IS_UP = "the time of this run is up"
 
 
 async def work_through(
@@ -31,6 +32,8 @@ async def work_through(
     def on_bug(error: BaseException) -> None:
         stop.leave(ExitCode.BUG, f"an internal error: {type(error).__name__}")
 
+    if ends_at is not None and ends_at <= time.monotonic():
+        stop.no_more_submits(ExitCode.INCOMPLETE, TIME_IS_UP)
     pool = Pool(context.concurrency, on_bug=on_bug)
     work = asyncio.create_task(_launch_all(context, entries, pool))
     clock = asyncio.create_task(_time_is_up(stop, ends_at))
@@ -59,11 +62,10 @@ async def _launch_all(context: Context, entries: Iterable[Entry], pool: Pool) ->
 
 async def _time_is_up(stop: Stop, ends_at: float | None) -> None:
     """End the submits when the time is over, and a while later the following."""
-    why = "the time of this run is up"
     if ends_at is not None and await stop.pause(ends_at - time.monotonic()):
-        stop.no_more_submits(ExitCode.INCOMPLETE, why)
+        stop.no_more_submits(ExitCode.INCOMPLETE, TIME_IS_UP)
         if await stop.pause(COLLECTING):
-            stop.leave(ExitCode.INCOMPLETE, why)
+            stop.leave(ExitCode.INCOMPLETE, TIME_IS_UP)
 
 
 async def _until_done(work: "asyncio.Task[None]", stop: Stop) -> None:

@@ -16,7 +16,7 @@ from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
 from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction
 from batchgen.errors import UsageError
 
-KEY = "wsk-0123456789-Geheim"
+KEY = "wck-9876543210-client"
 ID = "0123456789abcdef"
 MODEL = "wavespeed-ai/imagen4"
 GOOD = {"code": 200, "message": "success", "data": {"id": ID, "status": "created"}}

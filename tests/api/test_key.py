@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import pytest
 
-from batchgen.api.key import MAX_KEY_FILE_BYTES, ApiKey, learn_key, read_key, redact
+from batchgen.api.key import MAX_KEY_FILE_BYTES, ApiKey, learn_key, read_key
 from batchgen.errors import UsageError
+from batchgen.text import redact
 
 SECRET = "wsk-0123456789-Geheim!"
 

@@ -1,13 +1,10 @@
 """What an answer means, above all whether a submit may have cost money."""
 
 import json
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 
 import pytest
 
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
-from batchgen.api.outcome import retry_after as seconds
 from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -50,7 +47,7 @@ def test_the_status_of_an_answer_of_the_api_decides(code, expected):
     assert found == Refusal(
         fate=expected, reason=f"HTTP {code}: no such luck", status=code, retry_after=7
     )
-    assert fate(code, body(200, "success")) is expected
+    assert fate(code, body(200, "success")) is UNCERTAIN  # it says no and yes at once
 
 
 # Only a status of 503 says that the service as a whole turned the submit away.
@@ -69,8 +66,22 @@ def test_an_answer_that_says_no_but_names_a_prediction_is_uncertain(code):
         found = read_submit(status, WAIT, content)
         assert isinstance(found, Refusal)
         assert (found.fate, found.retry_after) == (UNCERTAIN, None)
-    assert fate(429, body(None, "no", {"id": "of another kind/"})) is UNCERTAIN
-    assert fate(429, body(429, "no", {"id": ""})) is THROTTLED
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("name", ["id", "outputs"])
+@pytest.mark.parametrize("value", ["of another kind/", 7, 0, ["https://x/a.png"], {"url": "x"}])
+def test_an_id_or_outputs_of_any_kind_anywhere_make_a_refusal_uncertain(status, name, value):
+    given = {name: value}
+    for content in (given, {"data": given}, {"data": [None, given]}, {"code": status, **given}):
+        assert fate(status, json.dumps(content).encode(), Retry_After="1") is UNCERTAIN
+    assert fate(200, body(429, "no", given)) is UNCERTAIN
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_an_id_or_outputs_that_are_empty_name_nothing(nothing):
+    content = {"code": 429, "id": nothing, "data": {"id": nothing, "outputs": nothing}}
+    assert fate(429, json.dumps(content).encode()) is THROTTLED
 
 
 @pytest.mark.parametrize("status", [100, 101, 199, 430, 451, 600, 999])
@@ -84,7 +95,7 @@ def test_words_of_a_server_cannot_move_the_cursor_or_end_a_line():
     told = "a\x1b[2J\x07\r\nb\u202ec\u2028d\x9be\x7f"
     found = read_submit(400, {}, body(400, told))
     assert isinstance(found, Refusal)
-    seen = r"a\x1b[2J\x07\r\nb\u202ec\u2028d\x9be\x7f"
+    seen = r"a\x1b[2J\x07\x0d\x0ab\u202ec\u2028d\x9be\x7f"
     assert found.reason == f"HTTP 400: {seen}"
     moved = read_submit(302, {"Location": f"/{told}"}, b"")
     assert isinstance(moved, Refusal)
@@ -109,6 +120,14 @@ def test_a_page_that_is_not_of_the_api_proves_only_what_its_status_proves(status
     assert isinstance(found, Refusal)
     assert (found.fate, found.status) == (expected, status)
     assert found.reason.startswith(f"HTTP {status}: ")
+
+
+def test_a_503_proves_something_only_when_its_own_code_says_later_too():
+    assert fate(503, body(503, "no")) is THROTTLED
+    assert fate(503, body(429, "no")) is THROTTLED
+    assert fate(503, body(504, "upstream timed out")) is UNCERTAIN
+    assert fate(503, body(504, "upstream timed out"), Retry_After="5") is THROTTLED
+    assert fate(503, body(200, "success"), Retry_After="5") is UNCERTAIN
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -177,6 +196,19 @@ def test_a_message_that_quotes_a_prompt_does_not_stop_the_run(message):
     assert fate(400, body(400, message)) is REJECTED
 
 
+def test_words_about_money_that_the_request_holds_do_not_stop_the_run():
+    request = {"prompt": "a stamp that says Insufficient Funds", "seed": 1}
+    quoting = body(400, "refused: 'a stamp that says INSUFFICIENT FUNDS'")
+    for own, content, expected in (
+        (request, quoting, REJECTED),
+        ({"prompt": "a stamp"}, quoting, ACCOUNT),
+        (request, body(400, "Please top up your account"), ACCOUNT),
+    ):
+        found = read_submit(400, {}, content, own)
+        assert isinstance(found, Refusal)
+        assert found.fate is expected
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_words_about_money_do_not_change_what_a_server_error_means(status):
     expected = BY_CODE[status]
@@ -229,47 +261,3 @@ def test_a_poll_that_cannot_be_read_is_asked_again(content):
     found = read_poll(200, {}, content, ID)
     assert isinstance(found, PollProblem)
     assert found.kind is Poll.TRANSIENT
-
-
-# Retry-After ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, None),
-        ("", None),
-        ("0", 0),
-        ("7", 7),
-        ("1.5", 1.5),
-        (" 7 ", 7),
-        ("120", 120),
-        ("121", 120),
-        ("999999", 120),
-        ("9" * 5_000, 120),
-        ("inf", 120),
-        ("1e999", 120),
-        ("-1", 0),
-        ("-inf", 0),
-        ("nan", 0),
-        ("soon", None),
-        ("7 seconds", None),
-        ("\x00", None),
-        ("Mon, 01 Jan 2001 00:00:00 GMT", 0),
-        ("Mon, 01 Jan 2001 00:00:00 -0000", 0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 120),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", 120),
-        ("Mon, 99 Foo 2001 99:99:99 GMT", None),
-        ("Mon, 01 Jan 99999999999999 00:00:00 GMT", None),
-        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
-        ("Mon, 01 Jan 2024 99999999999999999999:00:00 GMT", None),
-    ],
-)
-def test_a_wait_is_a_number_of_seconds_between_0_and_120(value, expected):
-    assert seconds(value) == expected
-
-
-def test_a_wait_may_be_a_date():
-    found = seconds(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
-    assert found is not None
-    assert 50 < found <= 60

@@ -4,10 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
-from batchgen.api.retry import Kind, RetryBudget, backoff, may_repeat, next_poll
-
-chances = st.floats(0, 1, exclude_max=True)
+from batchgen.api.outcome import Fate, Refusal
+from batchgen.api.retry import RetryBudget, backoff, may_download_again, may_submit_again
 
 
 @pytest.mark.parametrize(
@@ -33,31 +31,6 @@ def test_the_backoff_is_never_less_than_asked_and_never_30_seconds_more(tries, a
 
 def test_waits_differ_by_chance():
     assert len({backoff(6) for _ in range(20)}) > 1
-    assert len({next_poll(0, at_least=2) for _ in range(20)}) > 1
-
-
-@pytest.mark.parametrize(
-    ("waited", "at_least", "pause"),
-    [
-        *[(0, 2, 2), (8, 2, 3), (16, 2, 4), (24, 2, 5), (7_200, 2, 5), (0, 0.1, 0.1)],
-        *[(8, 0.1, 1.1), (0, 5, 5), (0, 60, 60), (7_200, 60, 60)],
-    ],
-)
-def test_polls_grow_apart_with_the_time_waited(waited, at_least, pause):
-    assert next_poll(waited, at_least=at_least, chance=0) == pytest.approx(pause)
-    assert next_poll(waited, at_least=at_least, chance=1) == pytest.approx(pause * 1.1)
-
-
-@given(st.floats(0, 10**6), st.floats(0, 10**3), chances)
-def test_a_poll_waits_at_least_what_was_asked_and_not_much_more(waited, at_least, chance):
-    assert at_least <= next_poll(waited, at_least=at_least, chance=chance)
-    assert next_poll(waited, at_least=at_least, chance=chance) <= max(at_least, 5) * 1.1
-
-
-@given(st.floats(0, 10**4), st.floats(0, 10**4), chances)
-def test_a_longer_wait_never_polls_more_often(waited, more, chance):
-    earlier = next_poll(waited, at_least=2, chance=chance)
-    assert next_poll(waited + more, at_least=2, chance=chance) >= earlier
 
 
 @pytest.mark.parametrize("fate", Fate)
@@ -65,19 +38,13 @@ def test_a_longer_wait_never_polls_more_often(waited, more, chance):
 def test_a_submit_is_repeated_only_when_nothing_can_have_been_created(fate, failures, allowed):
     refusal = Refusal(fate=fate, reason="no")
     safe = fate in {Fate.NOT_SENT, Fate.THROTTLED}
-    assert may_repeat(Kind.SUBMIT, refusal, failures, allowed) is safe
+    assert may_submit_again(refusal, failures, allowed) is safe
 
 
 @pytest.mark.parametrize(("failures", "allowed"), [(8, None), (1, 0), (4, 3)])
 def test_a_submit_is_not_repeated_more_often_than_allowed(failures, allowed):
     refusal = Refusal(fate=Fate.THROTTLED, reason="no")
-    assert not may_repeat(Kind.SUBMIT, refusal, failures, allowed)
-
-
-@pytest.mark.parametrize("kind", Poll)
-def test_a_poll_goes_on_unless_the_account_is_refused(kind):
-    problem = PollProblem(kind=kind, reason="no")
-    assert may_repeat(Kind.POLL, problem, 10**6, 0) is (kind is not Poll.ACCOUNT)
+    assert not may_submit_again(refusal, failures, allowed)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +52,7 @@ def test_a_poll_goes_on_unless_the_account_is_refused(kind):
     [(1, None, True), (2, None, True), (3, None, False), (1, 0, False), (5, 5, True)],
 )
 def test_a_download_has_a_number_of_its_own(failures, allowed, again):
-    assert may_repeat(Kind.DOWNLOAD, None, failures, allowed) is again
+    assert may_download_again(failures, allowed) is again
 
 
 def test_a_retry_budget_is_used_up_by_failures_and_filled_by_successes():

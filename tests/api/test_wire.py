@@ -161,7 +161,7 @@ def test_a_status_is_short_and_of_visible_characters():
 
 def test_what_a_terminal_would_obey_is_seen_and_the_rest_is_left():
     assert prediction(error="\x1b]0;x\x07").error == r"\x1b]0;x\x07"
-    assert prediction(error="日本\u3000é\u200d😀 \\").error == "日本\u3000é\u200d😀 \\"
+    assert prediction(error="日本\u3000é👩\u200d🍳 \\").error == "日本\u3000é👩\u200d🍳 \\"
 
 
 @pytest.mark.parametrize("error", ["why", {"message": "why", "code": 1}, [{"msg": "why"}]])

@@ -1,5 +1,7 @@
 """Text from outside cannot fool a terminal or a log, whatever command shows it."""
 
+import json
+
 import pytest
 
 from tests.support.bench import Bench
@@ -86,6 +88,26 @@ def test_a_key_in_a_job_file_is_refused_and_not_shown(bench: Bench, name):
     assert "WAVESPEED_API_KEY" in done.stderr
     assert "another-secret-key" not in done.stderr
     assert not bench.dataset.exists()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"params": {"seed": "{key}"}},
+        {"params": {"x" * 250 + "{key}" + "x" * 600: 1}},
+        {"name": "x" * 20 + "{key}"},
+    ],
+    ids=["a value", "a name", "a line"],
+)
+def test_no_part_of_a_key_in_a_job_file_is_shown(bench: Bench, keys):
+    key = "".join(f"{number:02x}" for number in range(100, 132))
+    bench.job(1)
+    path = bench.folder / "job.yaml"
+    told = json.dumps(keys).replace("{key}", key)
+    path.write_text(f"{json.dumps({'prompts': ['a'], 'name': 'job'})[:-1]}, {told[1:]}", "utf-8")
+    done = bench.run(env={**bench.env, "WAVESPEED_API_KEY": key})
+    assert done.returncode == 2
+    assert not any(key[at : at + 6] in done.stderr for at in range(len(key) - 5)), done.stderr
 
 
 def test_a_key_in_an_address_is_not_shown(bench: Bench):

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
 from batchgen.api.key import ApiKey
-from batchgen.cli.logs import SHOWN_WARNINGS, logging_to
+from batchgen.cli.logs import MAX_LOG_LINE, SHOWN_WARNINGS, logging_to
 from tests.ledger.made import full_disk
 
 SECRET = "logged-0123456789-key"
@@ -35,6 +36,31 @@ def test_an_event_is_one_line_without_the_key_whatever_is_in_it(file):
     assert first == r"WARNING a ***\x0aINFO b\x1b[2J\u202e"
     assert second.startswith(r"ERROR a bug\x0aTraceback (most recent call last):\x0a")
     assert second.endswith(r"with base 10: 'two\nlines, ***'")
+
+
+def test_an_event_of_any_length_is_a_line_of_bounded_length(file):
+    with logging_to(file, lambda _: None):
+        log.warning("%s", "x" * 1_000_000)
+    (line,) = file.read_text("utf-8").splitlines()
+    assert len(line) < MAX_LOG_LINE + 50
+    assert line.endswith(" characters more)")
+
+
+@pytest.mark.parametrize("kind", ["a link", "a pipe"])
+def test_a_log_that_is_no_file_of_its_own_is_left_alone(file, kind):
+    outside = file.with_name("outside")
+    outside.write_text("not ours")
+    if kind == "a link":
+        file.symlink_to(outside)
+    else:
+        os.mkfifo(file)
+    reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    shown: list[str] = []
+    with logging_to(file, shown.append):
+        log.warning("a word")
+    with os.fdopen(reader, "rb") as read:
+        assert read.read() == (b"not ours" if kind == "a link" else b"")
+    assert shown == ["batchgen: warning: a word"]
 
 
 async def test_what_the_event_loop_catches_is_logged_without_the_key(file):

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.api.key import ApiKey
-from batchgen.cli.screen import MAX_LINE, fitted, plain, tell_problem
+from batchgen.cli.screen import MAX_LINE, fitted, tell_problem
 from batchgen.errors import Problem
+from batchgen.text import aligned, plain
 from tests.support.cli import KEY, ROOT, environment
 
 CLI = ROOT / "batchgen" / "cli"
@@ -54,6 +55,13 @@ def test_any_text_is_one_line_that_can_be_written(text):
     assert plain(shown) == shown
 
 
+@given(st.text())
+def test_any_text_can_be_made_one_line_of_the_same_length(text):
+    shown = aligned(text)
+    assert len(shown) == len(text)
+    assert plain(shown.replace("\t", " ")) == shown.replace("\t", " ")
+
+
 def test_a_long_line_is_cut_and_says_how_much_is_left_out():
     assert fitted("x" * MAX_LINE) == "x" * MAX_LINE
     assert fitted("x" * (MAX_LINE + 1_234)) == "x" * MAX_LINE + "… (1,234 characters more)"
@@ -75,6 +83,17 @@ def test_a_mistake_keeps_its_layout_and_nothing_else_makes_lines(capsys):
         r"     x\u202ey: 1",
         "       ^",
     ]
+
+
+def test_a_key_is_hidden_before_a_part_of_its_line_is_shown(capsys):
+    key = "screen-test-9876543210"
+    ApiKey(key)
+    for column in range(1, 160):
+        source = f"a: {'x' * 90}{key}{'y' * 90}"
+        tell_problem(Problem(file="j", line=1, column=column, message="no", source=source))
+        shown = capsys.readouterr().err
+        assert not any(key[at : at + 4] in shown for at in range(len(key) - 3))
+        assert shown.splitlines()[2].index("^") == min(column, 41) + 3
 
 
 HOOKS = """

@@ -52,6 +52,52 @@ def test_what_batchgen_keeps_for_itself_is_for_the_owner_only(tmp_path):
         assert kept_private.parent == folder.state
 
 
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was made durable, in order."""
+    found: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        found.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_the_name_of_every_new_folder_is_made_durable_once(tmp_path, synced):
+    folder = DatasetFolder(tmp_path / "a" / "b")
+    folder.prepare()
+    made = [tmp_path, tmp_path / "a", folder.root, folder.state]
+    assert synced == [str(path) for path in made]
+    folder.prepare()
+    assert len(synced) == 4
+
+
+def test_an_added_line_is_durable_and_so_is_a_new_name(tmp_path, synced):
+    for _ in range(2):
+        append_line(tmp_path / "log", {"a": 1})
+    log = str(tmp_path / "log")
+    assert synced == [log, str(tmp_path), log]
+    assert (tmp_path / "log").read_text() == '{"a": 1}\n' * 2
+
+
+def test_the_mask_of_the_process_stays_as_it_is_and_nobody_else_may_write(tmp_path):
+    before = os.umask(0)
+    try:
+        folder = DatasetFolder(tmp_path / "a" / "b")
+        folder.prepare()
+        append_line(folder.log, {})
+        write_whole(folder.summary, ["{}"])
+        left = os.umask(0)
+    finally:
+        os.umask(before)
+    assert left == 0
+    for path in (folder.root.parent, folder.root, *folder.root.rglob("*")):
+        assert not path.stat().st_mode & 0o002, path
+
+
 def test_a_dataset_prepared_again_keeps_all_it_has(folder):
     for path in (folder.manifest_jsonl, folder.ledger, folder.parts / "p"):
         path.write_text("x")

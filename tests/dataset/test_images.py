@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.dataset import images
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import StoredImage, store_image
 from batchgen.dataset.picture import Picture, PictureError
@@ -19,6 +20,13 @@ PNG = picture("PNG", (64, 48))
 OTHER = picture("PNG", (32, 32))
 LARGE = noisy()
 NAME, FREE_NAME = "images/espresso/7_k1_0.png", "images/espresso/7_k1-whole_0.png"
+
+
+@pytest.fixture(params=[images._HELD, 700], ids=["in memory", "streamed"], autouse=True)
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many bytes of an image stay in memory; a larger one is streamed to disk."""
+    monkeypatch.setattr(images, "_HELD", request.param)
+    return int(request.param)
 
 
 def names(whole: bool) -> str:
@@ -51,7 +59,7 @@ async def test_the_bytes_that_came_are_the_bytes_that_are_kept(folder, data, siz
 
 @pytest.mark.parametrize("size", [65_536, 262_144, 300_001])
 async def test_a_large_image_is_kept_byte_for_byte(folder, size):
-    assert len(LARGE) > 3 * 262_144  # written in several steps
+    assert len(LARGE) > 3 * 262_144  # it comes in several pieces
     stored = await store(folder, pieces(LARGE, size))
     assert files(folder) == {stored.file_name: LARGE}
     assert (stored.bytes, stored.sha256) == (len(LARGE), hashlib.sha256(LARGE).hexdigest())
@@ -121,21 +129,82 @@ async def test_what_is_no_whole_image_leaves_nothing(folder, data):
     assert files(folder) == {}
 
 
-async def test_a_cancelled_download_leaves_nothing(folder):
+@pytest.mark.parametrize("size", [300_000, 700], ids=["much", "little"])
+async def test_a_cancelled_download_leaves_nothing(folder, held, size):
     started = asyncio.Event()
 
     async def stuck() -> AsyncIterator[bytes]:
-        yield bytes(300_000)  # enough to be written
+        yield bytes(size)
+        yield bytes(size)
         started.set()
         await asyncio.Event().wait()
 
     task = asyncio.create_task(store(folder, stuck()))
     await started.wait()
-    assert files(folder) == {".batchgen/parts/k1_0": bytes(300_000)}
+    assert (folder.parts / "k1_0").exists() is (size * 2 > held)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert files(folder) == {}
+
+
+async def test_what_is_larger_than_fits_in_memory_goes_to_disk_as_it_comes(folder, monkeypatch):
+    monkeypatch.setattr(images, "_HELD", 100_000)
+    sizes = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        async for piece in pieces(LARGE, 60_000):
+            part = folder.parts / "k1_0"
+            sizes.append(part.stat().st_size if part.exists() else 0)
+            yield piece
+
+    await store(folder, watched())
+    assert sizes[:4] == [0, 0, 120_000, 180_000]
+    assert files(folder) == {NAME: LARGE}
+
+
+async def test_what_is_no_image_is_not_even_written(folder, monkeypatch):
+    monkeypatch.setattr(images, "_HELD", 4 * 2**20)
+    folder.parts.rmdir()  # writing would fail
+    with pytest.raises(PictureError):
+        await store(folder, pieces(bytes(600_000)))
+
+
+async def test_an_image_is_durable_before_its_name_and_its_name_before_the_receipt(
+    folder, monkeypatch
+):
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        steps.append(f"sync {path.relative_to(folder.root)} {path.stat().st_size * path.is_file()}")
+        fsync(descriptor)
+
+    def named(source: Path, target: str, **more: int) -> None:
+        steps.append(f"name {target}")
+        replace(source, target, **more)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", named)
+    await store(folder, pieces(PNG))
+    assert steps == [
+        f"sync .batchgen/parts/k1_0 {len(PNG)}",
+        "sync . 0",  # holds the new folder `images`
+        "sync images 0",
+        "name 7_k1_0.png",
+        "sync images/espresso 0",
+    ]
+    steps.clear()
+    await store(folder, pieces(PNG))
+    assert steps[1:] == ["name 7_k1_0.png", "sync images/espresso 0"]
+
+
+async def test_a_disk_that_takes_few_bytes_at_a_time_gets_them_all(folder, monkeypatch):
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:1_000]))
+    await store(folder, pieces(LARGE))
+    assert files(folder) == {NAME: LARGE}
 
 
 async def test_a_full_disk_is_a_storage_error_and_leaves_nothing(folder):

@@ -50,9 +50,11 @@ def reopen(
     rows: Iterable[Row] = ROWS,
     names: Any = COLUMNS,
     csv_safe: bool = True,
+    mark: object = None,
 ) -> None:
     given_rows = list(rows)
-    Manifest.open(folder, names, lambda: iter(given_rows), csv_safe=csv_safe).close()
+    manifest = Manifest.open(folder, names, lambda: iter(given_rows), csv_safe=csv_safe, mark=mark)
+    manifest.close()
 
 
 def jsonl(folder: DatasetFolder) -> list[dict[str, object]]:
@@ -255,10 +257,12 @@ def test_a_full_disk_is_a_storage_error_at_the_start(folder):
 def test_a_full_disk_is_a_storage_error_while_running_and_mended_later(folder):
     manifest = Manifest.open(folder, COLUMNS, lambda: iter(ROWS[:2]))
     size = folder.manifest_jsonl.stat().st_size
-    with full_disk(size + 10):
-        with pytest.raises(StorageError, match=r"^cannot write "):
-            manifest.append(ROWS[2:])
-        with pytest.raises(StorageError, match=r"^cannot write "):
-            manifest.close()
+    with full_disk(size + 10), pytest.raises(StorageError, match=r"^cannot write "):
+        manifest.append(ROWS[2:])
+    with pytest.raises(StorageError, match=r"^cannot write "):
+        manifest.append([row(99)])  # it would stand behind half a row
+    assert b"images/99" not in b"".join(both(folder))
+    with pytest.raises(StorageError, match=r"^cannot write "):
+        manifest.close()
     reopen(folder)
     assert [line["file_name"] for line in jsonl(folder)] == [made["file_name"] for made in ROWS]

@@ -1,13 +1,23 @@
 """Keys and drawn seeds, to the last digit: a changed rule would buy every image again."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from batchgen.job.canonical import canonical, drawn_seed, variant_key
+from batchgen.job.axes import Values
+from batchgen.job.canonical import canonical
+from batchgen.job.keys import BoxKeys
 from tests.job import golden
 
 CUP: dict[str, object] = {"prompt": "A cup"}
 FLOUR = "Eine Tüte Mehl 😀"
 PAINT: dict[str, object] = {**CUP, "strength": 0.5, "on": True, "none": None}
+
+
+def _only(request: Mapping[str, object], model: str) -> tuple[str, int | None]:
+    """The key and the drawn seed of the one variant that asks for *request*."""
+    values = {name: Values((value,)) for name, value in request.items() if name != "prompt"}
+    return BoxKeys(model, str(request["prompt"]), values).at(0)
 
 
 @pytest.mark.parametrize(
@@ -25,9 +35,9 @@ PAINT: dict[str, object] = {**CUP, "strength": 0.5, "on": True, "none": None}
     ],
 )
 def test_keys_stay_what_they_are(request_, model, key):
-    assert variant_key(model, request_) == key == golden.key(request_, model)
-    assert variant_key(model, dict(reversed(request_.items()))) == key
-    assert variant_key(model, request_, repeat=1) != key
+    assert _only(request_, model) == (key, None)
+    assert _only(dict(reversed(request_.items())), model) == (key, None)
+    assert golden.key(request_, model) == key
 
 
 @pytest.mark.parametrize(
@@ -40,8 +50,9 @@ def test_keys_stay_what_they_are(request_, model, key):
     ],
 )
 def test_drawn_seeds_stay_what_they_are(request_, seed):
-    assert drawn_seed(golden.IMAGEN, request_) == seed == golden.seed(request_)
-    assert drawn_seed(golden.IMAGEN, {**request_, "seed": -1}) == seed
+    key = golden.key({**request_, "seed": seed})
+    assert _only({**request_, "seed": -1}, golden.IMAGEN) == (key, seed)
+    assert golden.seed(request_) == seed
 
 
 def test_equal_values_of_another_type_are_another_request():

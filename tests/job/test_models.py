@@ -69,7 +69,59 @@ def test_the_parameters_are_those_of_the_api_page():
         "num_images": ("integer", False, 1),
         "seed": ("integer", False, None),
     }
-    assert set(MODELS) == {"wavespeed-ai/imagen4"}
+
+
+@pytest.mark.parametrize(
+    ("model_id", "price", "resolutions"),
+    [
+        ("wavespeed-ai/imagen4", 40_000, None),
+        ("google/imagen4", 38_000, ("1k", "2k")),
+        ("google/imagen4-fast", 18_000, None),
+        ("google/imagen4-ultra", 58_000, ("1k", "2k")),
+    ],
+)
+def test_the_built_in_models_differ_in_price_and_resolution(model_id, price, resolutions):
+    model = MODELS[model_id]
+    assert model.cost_micros({"num_images": 3, "resolution": "2k"}) == 3 * price
+    parameter = model.parameter("resolution")
+    assert (parameter and parameter.choices) == resolutions
+    assert model.default("resolution") == (resolutions and "1k")
+    others = {p.name: p for p in model.parameters if p.name != "resolution"}
+    assert others == {p.name: p for p in IMAGEN.parameters}
+    assert len(MODELS) == 4
+
+
+@pytest.mark.parametrize("model_id", [*MODELS, "somebody/else"])
+@pytest.mark.parametrize("value", [True, False, "yes", None])
+def test_images_inside_answers_are_refused_for_every_model(model_id, value):
+    parameter = find_model(model_id).parameter("enable_base64_output")
+    assert parameter
+    assert parameter.refuse(value) == (
+        "batchgen fetches images by their addresses and cannot use enable_base64_output; "
+        "leave it out"
+    )
+    assert parameter not in find_model(model_id).parameters
+
+
+@pytest.mark.parametrize(
+    ("ratio", "size"),
+    [
+        (None, (2048, 2048)),
+        ("1:1", (2048, 2048)),
+        ("3:4", (1792, 2560)),
+        ("4:3", (2560, 1792)),
+        ("9:16", (1536, 2816)),
+        ("16:9", (2816, 1536)),
+        ("2:1", None),
+    ],
+)
+@pytest.mark.parametrize("model_id", ["google/imagen4", "google/imagen4-ultra"])
+def test_a_resolution_of_2k_has_sizes_of_its_own(model_id, ratio, size):
+    request = {"resolution": "2k"} | ({"aspect_ratio": ratio} if ratio else {})
+    assert find_model(model_id).size(request) == size
+    assert find_model(model_id).size({**request, "resolution": "1k"}) == IMAGEN.size(
+        request | {"resolution": "1k"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import random
 import tracemalloc
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -163,7 +164,14 @@ def test_the_variants_are_the_distinct_requests(prompts, axes, params):
     listed = list(found)
     assert len(found) == len(listed) == len({v.key for v in listed})
     assert {v.key for v in listed} == brute(prompts, axes, params)
+    assert list(found.keys()) == [v.key for v in listed]
     assert all(v.key == golden.key(v.request) for v in listed)
+
+
+@given(prompts=prompt_lists, axes=values, params=fixed)
+def test_variants_are_tallied_by_what_they_ask_for(prompts, axes, params):
+    found, names = plan(prompts, axes, params), ("num_images", "aspect_ratio")
+    assert found.tally(*names) == Counter(tuple(map(v.request.get, names)) for v in found)
 
 
 @given(prompts=prompt_lists, axes=values, params=fixed, order=st.randoms(use_true_random=False))
@@ -188,6 +196,7 @@ def test_the_sequence_is_indexed_and_sliced_like_a_list(prompts, axes, cut, agai
     assert [found[i - len(listed)] for i in range(len(listed))] == listed
     assert [v.index for v in found] == list(range(len(found)))
     assert list(found[cut]) == listed[cut]
+    assert list(found[cut].keys()) == [v.key for v in listed[cut]]
     assert list(found[cut][again]) == listed[cut][again]
     assert len(found[cut]) == len(listed[cut])
     assert list(reversed(found)) == listed[::-1]

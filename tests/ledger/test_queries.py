@@ -65,6 +65,23 @@ async def test_known_finds_those_that_have_an_entry(ledger):
     assert ledger.known([]) == {}
 
 
+async def test_states_are_those_of_the_keys_that_have_an_entry(ledger):
+    await bring(ledger, "a", State.SUBMITTED)
+    await bring_all(ledger, MANY, State.FAILED)
+    assert ledger.states(["a", "z", MANY[3]]) == {"a": State.SUBMITTED, MANY[3]: State.FAILED}
+    assert ledger.states([]) == {}
+    assert len(ledger.states([*MANY, "a", *(f"z{n}" for n in range(2_000))])) == 1_202
+
+
+async def test_images_asked_for_are_those_of_wanted_variants_that_are_not_planned(ledger):
+    assert ledger.images_asked() == 0
+    for state in State:
+        await bring(ledger, state, state)
+    await bring(ledger, "old", State.SAVED)
+    ledger.want(State)
+    assert ledger.images_asked() == len(State) - 1
+
+
 async def test_want_marks_what_the_job_asks_for_and_nothing_else(ledger):
     await bring_all(ledger, MANY, State.SUBMITTING)
     ledger.want(iter([*MANY[:1_100], "never-touched"]))

@@ -149,6 +149,10 @@ def test_the_names_that_batchgen_gives_are_names_of_images(name):
         *({"key": "../x"}, {"key": ""}, {"prediction_id": "a/b"}, {"prediction_id": ".."}),
         *({"model": "../balance"}, {"model": "a/../b"}, {"model": "a/b?webhook=x"}),
         *({"request": [1]}, {"attempts": "many"}, {"prompt_id": 7}, {"images_asked": None}),
+        *({"images_asked": 0}, {"attempts": -1}, {"polls": -1}, {"spent_micros": -1}),
+        *({"revision": 0}, {"submitted_at": "yesterday"}, {"intent_at": ""}),
+        *({"created_at": "2026-01-01"}, {"completed_at": "2026-01-01T00:00:00"}),
+        *({"created_at": "0001-01-01T00:00:00Z"}, {"intent_at": "9999-12-31T23:59:59Z"}),
     ],
     ids=str,
 )

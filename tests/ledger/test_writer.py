@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -122,6 +122,84 @@ def test_a_job_that_meets_a_bug_takes_its_own_writes_back_and_no_others(writer, 
     assert isinstance(bug.exception(), ZeroDivisionError)
     add(writer, 3).result(60)
     assert numbers(path) == [1, 2, 3]
+
+
+def test_a_batch_without_its_refused_row_is_one_commit(writer, path):
+    add(writer, 7).result(60)
+    before = commits(path)
+    with held_up(writer):
+        futures = [add(writer, n) for n in (1, 7, 2, 7, 3)]
+    wait(futures, 60)
+    assert [type(future.exception()) for future in futures[1::2]] == [sqlite3.IntegrityError] * 2
+    assert numbers(path) == [1, 2, 3, 7]
+    assert commits(path) == before + 1
+
+
+def test_what_a_later_row_of_its_batch_rests_on_is_there_when_the_batch_is_run_again(writer, path):
+    def double(db: sqlite3.Connection) -> int:
+        return db.execute("UPDATE numbers SET n = n * 2").rowcount
+
+    with held_up(writer):
+        futures = [add(writer, 3), writer.enqueue(double), add(writer, 6), writer.enqueue(double)]
+    wait(futures, 60)
+    assert isinstance(futures[2].exception(), sqlite3.IntegrityError)
+    assert [future.result() for future in (futures[1], futures[3])] == [1, 1]
+    assert numbers(path) == [12]
+
+
+async def test_a_loop_is_woken_once_for_all_it_waits_for_and_in_their_order(writer, monkeypatch):
+    loop, order = asyncio.get_running_loop(), list[int]()
+    woken, wake = list[object](), loop.call_soon_threadsafe
+
+    def counted(callback: Callable[..., object], *args: object) -> asyncio.Handle:
+        woken.append(callback)
+        return wake(callback, *args)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+
+    async def one(number: int) -> None:
+        try:
+            await writer.run(lambda db: db.execute("INSERT INTO numbers VALUES (?)", (number,)))
+        except sqlite3.IntegrityError:
+            number = -number
+        order.append(number)
+
+    with held_up(writer):
+        tasks = [asyncio.create_task(one(number)) for number in (5, 3, 5, 4)]
+        await asyncio.sleep(0)  # every task has queued its job
+    await asyncio.gather(*tasks)
+    assert order == [5, 3, -5, 4]
+    assert len(woken) == 1
+
+
+async def test_a_cancelled_caller_leaves_its_job_and_the_others_of_its_batch(writer, path):
+    async def one(number: int) -> None:
+        await writer.run(lambda db: db.execute("INSERT INTO numbers VALUES (?)", (number,)))
+
+    add(writer, 7).result(60)
+    with held_up(writer):
+        tasks = [asyncio.create_task(one(number)) for number in (1, 7, 2)]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        tasks[1].cancel()  # nobody hears of its refusal either
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results[:2]] == [asyncio.CancelledError] * 2
+    assert results[2] is None
+    assert numbers(path) == [1, 2, 7]
+
+
+def test_a_loop_that_was_closed_meanwhile_does_not_stop_the_writer(writer, path):
+    async def leave() -> None:
+        task = asyncio.create_task(
+            writer.run(lambda db: db.execute("INSERT INTO numbers VALUES (1)"))
+        )
+        await asyncio.sleep(0)
+        task.cancel()
+
+    with held_up(writer):
+        asyncio.run(leave())
+    add(writer, 2).result(60)
+    assert numbers(path) == [1, 2]
 
 
 def test_close_commits_what_waits(writer, path):

@@ -5,6 +5,7 @@ import threading
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from batchgen.errors import UsageError
 from batchgen.local import LocalService, LocalSettings, local_service
@@ -89,8 +90,8 @@ async def test_what_is_not_there_is_404(start, method, path):
 
 async def test_an_unknown_model_names_those_served(start):
     client = await start()
-    envelope = await client.call("POST", "/api/v3/google/imagen4", {"prompt": "a"})
-    assert "wavespeed-ai/imagen4" in envelope["message"]
+    envelope = await client.call("POST", "/api/v3/google/imagen9", {"prompt": "a"})
+    assert "wavespeed-ai/imagen4, google/imagen4, " in envelope["message"]
 
 
 async def test_only_its_own_names_are_answered(start):
@@ -137,7 +138,7 @@ async def test_balance_price_and_catalog(start):
     assert (await client.call("POST", "/api/v3/model/price", {"model_id": "x/y"}))["code"] == 404
     quote = {"model_id": "wavespeed-ai/imagen4", "inputs": []}
     assert (await client.call("POST", "/api/v3/model/price", quote))["code"] == 400
-    (entry,) = (await client.call("GET", "/api/v3/models"))["data"]
+    entry, *others = (await client.call("GET", "/api/v3/models"))["data"]
     assert (entry["model_id"], entry["type"]) == ("wavespeed-ai/imagen4", "text-to-image")
     assert entry["base_price"] == 0.04
     schema = entry["api_schema"]["api_schemas"][0]["request_schema"]
@@ -145,6 +146,46 @@ async def test_balance_price_and_catalog(start):
     assert list(schema["properties"]) == schema["x-order-properties"]
     assert schema["properties"]["num_images"]["maximum"] == 4
     assert schema["properties"]["aspect_ratio"]["default"] == "1:1"
+    assert {other["model_id"]: other["base_price"] for other in others} == {
+        "google/imagen4": 0.038,
+        "google/imagen4-fast": 0.018,
+        "google/imagen4-ultra": 0.058,
+    }
+    quote = {"model_id": "google/imagen4-ultra", "inputs": {"num_images": 2, "resolution": "2k"}}
+    assert (await client.call("POST", "/api/v3/model/price", quote))["data"]["price"] == 0.116
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "size"),
+    [
+        ("google/imagen4", {}, (1024, 1024)),
+        ("google/imagen4", {"resolution": "2k", "aspect_ratio": "16:9"}, (2816, 1536)),
+        ("google/imagen4-fast", {"aspect_ratio": "3:4"}, (896, 1280)),
+        ("google/imagen4-ultra", {"resolution": "2k"}, (2048, 2048)),
+    ],
+)
+async def test_every_model_is_drawn_at_its_size(start, clock, model, body, size):
+    client = await start()
+    data = (await client.call("POST", f"/api/v3/{model}", {"prompt": "a", **body}))["data"]
+    (address,) = (await client.result(data["id"]))["outputs"]
+    _, _, image = await client.raw("GET", address, headers={})
+    with Image.open(io.BytesIO(image)) as picture:
+        picture.load()
+        assert (picture.format, picture.size) == ("PNG", size)
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "message"),
+    [
+        ("google/imagen4", {"resolution": "4k"}, "resolution: expected one of 1k, 2k"),
+        ("google/imagen4-fast", {"resolution": "2k"}, "'resolution': not a parameter"),
+        ("google/imagen4", {"enable_base64_output": True}, "leave it out"),
+    ],
+)
+async def test_each_model_takes_its_own_parameters(start, model, body, message):
+    client = await start()
+    envelope = await client.call("POST", f"/api/v3/{model}", {"prompt": "a", **body})
+    assert (envelope["code"], message in envelope["message"]) == (400, True)
 
 
 async def test_the_front_page_says_what_this_is(start):

@@ -59,6 +59,15 @@ def test_every_ratio_has_the_size_of_the_model(ratio, size):
         assert (image.format, image.mode, image.size) == ("PNG", "RGB", size)
 
 
+def test_a_larger_one_shows_the_same():
+    with (
+        Image.open(io.BytesIO(draw_png(replace(PEAR, scale=2)))) as large,
+        Image.open(io.BytesIO(draw_png(PEAR))) as small,
+    ):
+        assert large.size == (2048, 2048)
+        assert large.reduce(2).tobytes() == small.tobytes()
+
+
 @pytest.mark.parametrize("name", SCENES)
 @pytest.mark.parametrize("size", [(1024, 1024), (1408, 768), (768, 1408)])
 def test_every_kind_of_scene_fills_the_picture(name, size):

@@ -45,7 +45,7 @@ async def test_the_counts_of_a_ledger_add_up_to_what_is_planned(tmp_path):
         for number, state in enumerate(State):
             await bring_all(ledger, [f"{state}{n}" for n in range(number + 1)], state)
         await bring(ledger, "short", State.SAVED, [image("short")], error_class="missing_output")
-        found = count(ledger, 100)
+        found = count(ledger, 100, ledger.totals())
         assert (
             found.planned
             == 100
@@ -56,7 +56,7 @@ async def test_the_counts_of_a_ledger_add_up_to_what_is_planned(tmp_path):
         assert (found.saved, found.short) == (states[State.SAVED], 1)
         # What the job no longer asks for is not counted.
         ledger.want(["short"])
-        assert count(ledger, 1) == counts(short=1)
+        assert count(ledger, 1, ledger.totals()) == counts(short=1)
 
 
 @pytest.mark.parametrize("code", ExitCode)

@@ -8,11 +8,21 @@ from batchgen.run.stop import Stop
 
 
 def after(events: str, *, allowed: int | None = None, prompts: int = 9) -> Stop:
-    """What a run knows after *events*: a letter is a failure of that prompt, ``.`` a success."""
+    """What a run knows after *events*.
+
+    A small letter is a failure of that prompt after it was accepted and ``.`` an image, a capital
+    a failed submit and ``,`` an accepted one.
+    """
     stop = Stop()
     breaker = Breaker(stop, max_failures=allowed, prompts=prompts)
     for event in events:
-        breaker.succeeded() if event == "." else breaker.failed(event, f"no {event}")
+        if event == ".":
+            breaker.saved()
+        elif event == ",":
+            breaker.accepted()
+        else:
+            failed = breaker.submit_failed if event.isupper() else breaker.making_failed
+            failed(event, f"no {event}")
     return stop
 
 
@@ -32,6 +42,12 @@ def after(events: str, *, allowed: int | None = None, prompts: int = 9) -> Stop:
         ("abcabcabc.a", None, 9, True),
         ("abcabcabc.abcabcabc.abc", None, 9, True),
         ("abcabcabc.abcabcabca", None, 9, False),
+        ("ABCABCABCA", None, 9, False),
+        ("ABCABCABC,ABC", None, 9, True),
+        ("ABCABCABC.A", None, 9, False),
+        ("abcabcabc,a", None, 9, False),
+        ("ABCABCABCabcabcabc", None, 9, True),
+        ("ABCabc", 5, 9, False),
         ("....", 0, 9, True),
         ("a", 0, 9, False),
         ("a.b.c", 3, 9, True),

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from batchgen.api.wire import format_time
 from tests.support import cli
 from tests.support.bench import Bench
 from tests.support.cli import failures
@@ -118,3 +122,49 @@ def test_a_reader_that_is_gone_does_not_change_the_exit_code(bench: Bench):
         assert process.stdout
         process.stdout.close()
         assert process.wait(30) == 3
+
+
+def test_a_stop_lets_no_submit_out_that_was_only_waiting(bench: Bench):
+    """However many wait for their turn, those on their way are the only ones that still come."""
+    bench.job(200, run={"concurrency": 100})
+    bench.service.hold(submit=0)
+    with bench.start() as running:
+        running.until_counts(lambda c: c["held_submit"] == 4)
+        running.process.signal(signal.SIGINT)
+        running.process.until(lambda: "INT" in running.process.stderr)
+        bench.service.release()
+        assert running.process.wait(20) == 130
+    assert bench.service.counts()["received"] == 4
+    assert bench.states() == {"submitted": 4}
+
+
+def test_a_service_that_never_finishes_is_not_paid_for_everything(bench: Bench):
+    prompts = [f"a pear {n} [poll=processing]" for n in range(40)]
+    bench.job(prompts, run={"concurrency": 4, "timeouts": {"prediction": 0.05}})
+    done = bench.run()
+    assert done.returncode == 4
+    assert "it has not ended in time" in done.stderr.splitlines()[-1]
+    assert bench.service.counts()["billed"] < 20
+
+
+def test_a_limit_waits_for_submits_that_may_be_turned_away(bench: Bench):
+    prompts = ["a pear [submit=429x1]", "a plum [submit=429x1]", *(f"a fig {n}" for n in range(6))]
+    bench.job(prompts, run={"concurrency": 4})
+    assert bench.run("--limit", 3).returncode == 4
+    assert bench.service.counts()["billed"] == 3
+    assert bench.run("--budget", 0.2).returncode == 4
+    assert bench.service.counts()["billed"] == 5
+
+
+@pytest.mark.parametrize("column", ["intent_at", "submitted_at"])
+def test_a_clock_that_was_wrong_at_the_submit_does_not_call_it_absent(bench: Bench, column):
+    bench.job(["a pear [submit=500x1]"])
+    assert bench.run().returncode == 5
+    bench.age(3_600)
+    # One of the two clocks was ten minutes behind.
+    (at,) = bench.ask_ledger(f"SELECT {column} FROM variants")[0]
+    wrong = datetime.fromisoformat(at) - timedelta(minutes=10)
+    bench.edit_ledger(f"UPDATE variants SET {column} = ?", format_time(wrong))
+    bench.service.account(ago=3_600)
+    assert bench.run().returncode == 0
+    bench.check_billed_once(1)

@@ -89,7 +89,7 @@ def test_words_of_a_service_are_shown_and_kept_without_what_a_terminal_obeys(ben
     for text in (done.stdout, done.stderr, _everything_written(bench).decode()):
         assert [mark for mark in OBEYED if mark in text] == []
     errors = {row["prompt"]: row["error"] for row in failures(bench.dataset)}
-    assert errors[prompts[3]].startswith(r"\x1b[2J\x1b]0;mine\x07\u202e\r\nbatchgen: ok")
+    assert errors[prompts[3]].startswith(r"\x1b[2J\x1b]0;mine\x07\u202e\x0d\x0abatchgen: ok")
 
 
 @pytest.mark.parametrize("word", ["submit=echo", "submit=echo-away", "poll=echo", "poll=awayx3"])

@@ -71,6 +71,34 @@ def test_the_command_says_in_one_line_what_is_in_the_way(bench: Bench, outside: 
     assert unharmed(outside)
 
 
+@pytest.mark.parametrize("odd", ODD)
+def test_reconcile_writes_and_waits_for_nothing_that_is_not_its_own(
+    bench: Bench, outside: Path, odd: str
+):
+    bench.job(["a pear [submit=reset]"])
+    assert run(bench) == 5
+    log = bench.dataset / ".batchgen" / "run.log"
+    ODD[odd](log, outside / "file")
+    done = bench.reconcile("--grace", "0", timeout=20)
+    assert done.returncode == 7
+    assert done.stderr.startswith(f"batchgen: storage: cannot use {log}: expected a file of its")
+    assert unharmed(outside)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_verify_neither_follows_nor_waits_for_a_manifest_that_is_no_file(
+    bench: Bench, outside: Path, odd: str
+):
+    bench.job(1)
+    assert run(bench) == 0
+    path = bench.dataset / "manifest.csv"
+    copy = path.rename(outside.with_name("copy.csv"))
+    ODD[odd](path, copy)
+    done = cli.run_batchgen("verify", bench.dataset, cwd=bench.folder, timeout=20)
+    assert done.returncode == 3
+    assert "manifest  differs from the ledger" in done.stdout
+
+
 def test_a_new_file_that_is_a_link_already_is_replaced_and_not_followed(
     bench: Bench, outside: Path
 ):
@@ -130,6 +158,10 @@ EDITS: dict[str, tuple[str, object]] = {
     "a model with dots": ("UPDATE variants SET model = ?", "a/../balance"),
     "a request that is a list": ("UPDATE variants SET request = ?", "[1]"),
     "a request of nests": ("UPDATE variants SET request = ?", "[" * 100_000),
+    "a time that is a word": ("UPDATE variants SET submitted_at = ?", "yesterday"),
+    "a time without a zone": ("UPDATE variants SET completed_at = ?", "2026-01-01T00:00:00"),
+    "no images": ("UPDATE variants SET images_asked = ?", "0"),
+    "fewer polls than none": ("UPDATE variants SET polls = ?", "-1"),
     "a huge text": ("UPDATE variants SET error = ?", "x" * (17 * 2**20)),
     "facts of nests": ("UPDATE meta SET value = ?", "[" * 100_000),
     "facts that are no JSON": ("UPDATE meta SET value = ?", "{"),
@@ -151,6 +183,7 @@ def test_a_ledger_that_others_edited_is_damaged_and_never_followed(
     sql, value = EDITS[case]
     values = [] if value is None else [str(value).replace("{outside}", str(outside))]
     bench.edit_ledger(sql, *values)
+    (bench.dataset / "manifest.csv").unlink()  # a run that knows its manifest reads no record
     done = bench.run()
     assert done.returncode == 7, done.stderr
     assert done.stderr.startswith("batchgen: storage: the ledger ")
@@ -193,6 +226,7 @@ ROWS: dict[str, dict[str, object]] = {
     "a key with slashes": {"variant_key": "../../outside/file"},
     "an id with slashes": {"prediction_id": "../../balance"},
     "a model with dots": {"model": "../balance"},
+    "a time that is a word": {"submitted_at": "yesterday"},
     "half a surrogate pair": {"prompt": "\ud800", "prompt_id": "\ud800"},
 }
 

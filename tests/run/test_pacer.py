@@ -44,7 +44,7 @@ def no_chance(monkeypatch):
 
 
 def make(clock: Clock, rate: float | None = None) -> Pacer:
-    return Pacer(clock, rate, clock=lambda: clock.now)
+    return Pacer(clock, rate, concurrency=1_000, clock=lambda: clock.now)
 
 
 async def start(pacer: Pacer, images: int = 1) -> float:
@@ -176,6 +176,7 @@ async def run_at(pacer: Pacer, clock: Clock, seconds: float) -> None:
     end = clock.now + seconds
     while clock.now < end:
         pacer.accepted(1, await start(pacer))
+        pacer.left()
         clock.now += 0.1
 
 
@@ -237,3 +238,56 @@ async def test_while_the_other_side_is_in_trouble_the_rate_does_not_grow(clock):
     assert pacer.rate < slow * 1.2
     await run_at(pacer, clock, 10)
     assert pacer.rate > slow * 1.2
+
+
+class Limited:
+    """A service with limits that it does not tell of; each prediction takes eight seconds."""
+
+    def __init__(self, clock: Clock, *, most: int = 10**6, per_minute: int = 10**6) -> None:
+        self.clock, self.most, self.per_minute = clock, most, per_minute
+        self.pacer = make(clock)
+        self.ends: list[float] = []
+        self.accepted = self.refused = 0
+        self.began = clock.now
+        clock.submits_end_or = self.until_one_ends  # type: ignore[method-assign,assignment]
+
+    async def until_one_ends(self, _: asyncio.Event) -> None:
+        self.clock.now = max(self.clock.now, min(self.ends))
+        self.settle()
+
+    def settle(self) -> None:
+        for end in [end for end in self.ends if end <= self.clock.now]:
+            self.ends.remove(end)
+            self.pacer.left()
+
+    async def run(self, seconds: float) -> None:
+        while (now := self.clock.now) - self.began < seconds:
+            async with self.pacer.turn(1):
+                self.settle()
+                minutes = 1 + int((now - self.began) // 60)
+                if len(self.ends) < self.most and self.accepted < self.per_minute * minutes:
+                    self.ends.append(self.clock.now + 8)
+                    self.accepted += 1
+                    self.pacer.accepted(1, self.clock.now)
+                else:
+                    self.refused += 1
+                    self.pacer.turned_away(BUSY, self.clock.now)
+            self.clock.now += 0.001
+
+
+@pytest.mark.parametrize("most", [3, 20, 150])
+async def test_a_hidden_number_in_flight_is_found_and_kept(clock, most):
+    service = Limited(clock, most=most)
+    await service.run(900)
+    assert most - 1 <= service.pacer.window <= most + 2
+    assert service.refused < 20 + service.accepted * 0.01
+    # Nearly what the limit lets through.
+    assert service.accepted > 0.95 * most * 900 / 8
+
+
+async def test_a_limit_of_images_per_minute_slows_down_and_leaves_the_window_open(clock):
+    service = Limited(clock, per_minute=60)
+    await service.run(1200)
+    assert service.accepted > 0.9 * 1200
+    assert service.refused < 0.2 * service.accepted
+    assert service.pacer.window >= 8

@@ -41,7 +41,16 @@ def test_what_is_said_stands_above_the_tier(pace, access, said, limits):
     assert (found.concurrency, found.rate, found.assumed) == limits
 
 
-@pytest.mark.parametrize(("images", "more"), [(1000, ", so 1,000 images take 8.3 hours"), (2, "")])
+@pytest.mark.parametrize(
+    ("images", "more"),
+    [
+        (2, ""),
+        (3, ", so 3 images take 2 minutes"),
+        (118, ", so 118 images take 59 minutes"),
+        (120, ", so 120 images take 1.0 hours"),
+        (1000, ", so 1,000 images take 8.3 hours"),
+    ],
+)
 def test_an_assumption_is_said_with_what_it_means(pace, images, more):
     assert settle_limits(pace, REAL).sentence(images) == (
         "no tier is named, so the account is taken for bronze: "

@@ -11,6 +11,7 @@ UNCERTAIN = (
     *("408", "500", "502", "504", "524", "page502", "page503", "code500"),
     *("notjson", "nothing", "noid", "badid", "hang", "reset", "half"),
 )
+CONTRADICTIONS = ("yes503", "late503", "id429", "list429", "outputs429")
 RECOVERED = {"429x2": 3, "503x1": 2, "page429x1": 2, "page503-laterx1": 2, "202": 1}
 
 
@@ -32,19 +33,40 @@ def test_a_rejected_request_is_sent_once_and_fails_for_good_without_being_paid(b
     assert bench.service.counts()["received"] == len(REJECTED)
 
 
-def test_a_submit_whose_answer_proves_nothing_is_held_and_never_sent_again(bench: Bench):
-    bench.job(_prompts(UNCERTAIN), run={"timeouts": {"submit": 0.7}})
+def test_a_rejection_that_quotes_a_prompt_about_money_is_one_of_the_prompt(bench: Bench):
+    sign = "a sign: insufficient credits, please TOP UP YOUR ACCOUNT [submit=credits]"
+    bench.job([sign, "a plum"], run={"concurrency": 1})
+    assert bench.run().returncode == 3
+    (row,) = failures(bench.dataset)
+    assert (row["prompt"], row["state"], row["error_class"]) == (sign, "failed", "rejected")
+    assert [row["prompt"] for row in bench.rows()] == ["a plum"]
+
+
+# Ten in a row would end the submits.
+@pytest.mark.parametrize("words", [UNCERTAIN[:8], UNCERTAIN[8:]])
+def test_a_submit_whose_answer_proves_nothing_is_held_and_never_sent_again(bench: Bench, words):
+    bench.job(_prompts(words), run={"timeouts": {"submit": 0.7}})
     for _ in range(2):
         done = bench.run()
         assert done.returncode == 5, done.stderr
-        assert done.stderr.splitlines()[-1].startswith("batchgen: uncertain: 15 submits")
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith(f"batchgen: uncertain: {len(words)} submits")
         counts = bench.service.counts()
         for name in ("received", "billed"):
-            assert counts.by_prompt(name) == dict.fromkeys(_prompts(UNCERTAIN), 1)
+            assert counts.by_prompt(name) == dict.fromkeys(_prompts(words), 1)
         found = {r["prompt"]: (r["state"], r["paid"]) for r in failures(bench.dataset)}
-        assert found == dict.fromkeys(_prompts(UNCERTAIN), ("uncertain", None))
+        assert found == dict.fromkeys(_prompts(words), ("uncertain", None))
     # Money that may have been spent counts as spent.
-    assert summary(bench.dataset)["spent_usd"] == pytest.approx(0.04 * len(UNCERTAIN))
+    assert summary(bench.dataset)["spent_usd"] == pytest.approx(0.04 * len(words))
+
+
+def test_a_refusal_that_says_yes_and_no_at_once_is_never_sent_again(bench: Bench):
+    bench.job(_prompts(CONTRADICTIONS))
+    for _ in range(2):
+        assert bench.run().returncode == 5
+        assert bench.service.counts().by_prompt("received") == dict.fromkeys(
+            _prompts(CONTRADICTIONS), 1
+        )
 
 
 def test_a_submit_that_was_turned_away_is_sent_again_until_it_is_accepted(bench: Bench):

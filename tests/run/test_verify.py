@@ -1,6 +1,8 @@
 """Checking a dataset by its files: every damage is found, and mended for free where it can be."""
 
 import asyncio
+import json
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -250,6 +252,39 @@ def test_without_a_key_nothing_is_lost_and_the_next_repair_mends_it(bench: Bench
     assert check(bench, repair=True)["sound"]
     bench.check_whole(3)
     bench.check_billed_once(3)
+
+
+def edit_pace(bench: Bench, **changes: object) -> None:
+    """Change what the ledger says of the last run; None takes a field away."""
+    ((told,),) = bench.ask_ledger("SELECT value FROM meta WHERE name = 'pace'")
+    pace = {**json.loads(told), **changes}
+    kept = {name: value for name, value in pace.items() if changes.get(name, 0) is not None}
+    bench.edit_ledger("UPDATE meta SET value = ? WHERE name = 'pace'", json.dumps(kept))
+
+
+def test_a_dataset_of_an_earlier_version_is_repaired(bench: Bench):
+    delete(bench, made(bench))
+    edit_pace(bench, tier=None, retries=None)
+    assert check(bench, repair=True)["sound"]
+    bench.check_whole(3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"submit_timeout": None}, {"submit_timeout": math.inf}, {"poll_timeout": math.nan}),
+        *({"poll_timeout": 10**400}, {"download_timeout": -1}, {"unknown": 1}),
+    ],
+    ids=str,
+)
+def test_a_pace_that_none_can_have_is_said_before_anything_is_moved(bench: Bench, change):
+    (name, *_) = made(bench, 1)
+    path = bench.dataset / name
+    path.write_bytes(b"damaged")
+    edit_pace(bench, **change)
+    with pytest.raises(UsageError, match="knows no last run"):
+        check(bench, repair=True)
+    assert path.read_bytes() == b"damaged"
 
 
 def test_with_another_key_paid_work_waits_for_its_own(bench: Bench, monkeypatch):

@@ -70,6 +70,8 @@ class Told:
     other reading lacks the newest one; endless: every page is full. The others are in POISONS."""
     balance: float | None = 1000
     price: float | None = None
+    catalog: object = None
+    """``data`` of the list of models; without one, there is no such endpoint."""
 
 
 class Account:
@@ -89,6 +91,7 @@ class Account:
         app.router.add_post("/api/v3/predictions", self.history)
         app.router.add_get("/api/v3/balance", self.balance)
         app.router.add_post("/api/v3/model/price", self.price)
+        app.router.add_get("/api/v3/models", self.catalog)
 
     async def tell(self, request: web.Request) -> web.Response:
         """Tell the account in another way from now on."""
@@ -169,3 +172,10 @@ class Account:
         if self.told.price is None:
             return missing()
         return refuse_key(request) or envelope(Misdeed(), {"price": self.told.price})
+
+    async def catalog(self, request: web.Request) -> web.Response:
+        """Which models there are."""
+        self.totals["catalogs"] += 1
+        if self.told.catalog is None:
+            return missing()
+        return refuse_key(request) or envelope(Misdeed(), self.told.catalog)

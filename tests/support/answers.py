@@ -1,7 +1,6 @@
 """How the misbehaving service answers: envelopes, refusals, and answers that are cut."""
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
@@ -17,7 +16,7 @@ def refuse_key(request: web.Request) -> web.Response | None:
     return envelope(Misdeed(status=401, message=f"not a valid key: {given}"), None)
 
 
-def envelope(deed: Misdeed, data: dict[str, Any] | None) -> web.Response:
+def envelope(deed: Misdeed, data: object) -> web.Response:
     """What the v3 API wraps every answer in."""
     code = deed.status if deed.code is None else deed.code
     message = "success" if code == 200 else deed.message

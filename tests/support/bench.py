@@ -108,11 +108,12 @@ class Bench:
 
         The history shows it so when it is told the same number.
         """
-        for key, time in self.ask_ledger("SELECT key, intent_at FROM variants"):
-            past = datetime.fromisoformat(time) - timedelta(seconds=seconds)
-            text = past.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            sql = "UPDATE variants SET intent_at = ? WHERE key = ? AND state = 'uncertain'"
-            self.edit_ledger(sql, text, key)
+        for column in ("intent_at", "submitted_at"):
+            for key, time in self.ask_ledger(f"SELECT key, {column} FROM variants"):
+                past = datetime.fromisoformat(time) - timedelta(seconds=seconds)
+                text = past.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                sql = f"UPDATE variants SET {column} = ? WHERE key = ? AND state = 'uncertain'"
+                self.edit_ledger(sql, text, key)
 
     def edit_ledger(self, sql: str, *values: object) -> None:
         """Change the ledger behind the back of the command."""

@@ -102,6 +102,13 @@ SUBMITS: Mapping[str, Misdeed] = {
     "yes429": Misdeed(status=429, code=200, data={}, headers=_LATER, bills=True),
     "yes400": Misdeed(status=400, code=200, data={}, bills=True),
     "code429": Misdeed(code=429, data={}, bills=True),
+    "yes503": Misdeed(
+        status=503, body=b'{"code": 200, "message": "success"}', headers=_LATER, bills=True
+    ),
+    "late503": Misdeed(status=503, code=504, message="upstream timed out", bills=True),
+    "id429": Misdeed(status=429, body=b'{"id": "<id>", "status": "created"}', bills=True),
+    "list429": Misdeed(status=429, body=b'{"code": 429, "data": [{"id": 7}]}', bills=True),
+    "outputs429": Misdeed(body=b'{"code": 429, "data": {"outputs": ["x"]}}', bills=True),
     "escapes-id": Misdeed(data={"id": _ESCAPES}, bills=True),
     "same-id": Misdeed(data={"id": "5a" * 16}, bills=True),
     "long400": Misdeed(status=400, message="x" * 100_000),

@@ -1,0 +1,68 @@
+"""Counts and sums over a whole ledger, each from one pass through a table in its own order."""
+
+import sqlite3
+from collections import Counter
+
+from batchgen.ledger.entry import State, Totals
+
+
+def _listed(*states: State) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+_NOT_SAVED = [state for state in State if state is not State.SAVED]
+# As the index has it, and once more as a search in that.
+UNSAVED = f"v.state <> 'saved' AND v.state IN ({_listed(*_NOT_SAVED)})"
+"""The condition of variants ``v INDEXED BY unfinished`` that are not saved."""
+
+_EACH = ", ".join(f"count(*) FILTER (WHERE wanted AND state = '{state}')" for state in State)
+_COUNTS = f"SELECT count(*) FILTER (WHERE state NOT IN ({_listed(*State)})), {_EACH} FROM variants"
+_MADE = "SELECT count(*), coalesce(sum(i.bytes), 0), coalesce(sum(i.nsfw), 0) "
+# Those of variants that are not saved are few: looking for the variant of each would take longer.
+_LOST = (
+    f"{_MADE} FROM variants v INDEXED BY unfinished CROSS JOIN images i ON i.key = v.key "
+    f"WHERE {UNSAVED}"
+)
+_HELD = "state IN ('submitting', 'uncertain')"
+_REFUND = "state = 'failed' AND prediction_id NOTNULL"
+_SUMS = (
+    "SELECT coalesce(sum(spent_micros), 0), "
+    f"coalesce(sum(spent_micros) FILTER (WHERE {_HELD}), 0), "
+    f"coalesce(sum(spent_micros) FILTER (WHERE {_REFUND}), 0), "
+    "count(*) FILTER (WHERE NOT wanted), "
+    "count(*) FILTER (WHERE wanted AND state = 'saved' AND error_class NOTNULL) FROM variants"
+)
+_ASKED = "SELECT sum(images_asked) FROM variants WHERE wanted AND state <> 'planned'"
+
+
+def counts(db: sqlite3.Connection) -> Counter[State]:
+    """How many of the variants that the job asks for are in each state.
+
+    Raises sqlite3.DataError when one of the ledger is in a state that there is not.
+    """
+    unknown, *found = db.execute(_COUNTS).fetchone()
+    if unknown:
+        raise sqlite3.DataError("it has a state that there is not")
+    return +Counter(dict(zip(State, found, strict=True)))
+
+
+def images_asked(db: sqlite3.Connection) -> int:
+    """How many images the wanted variants ask for that were ever submitted."""
+    return int(db.execute(_ASKED).fetchone()[0] or 0)
+
+
+def totals(db: sqlite3.Connection) -> Totals:
+    """Sums over the whole dataset, variants that are no longer asked for included."""
+    every, lost = db.execute(f"{_MADE} FROM images i").fetchone(), db.execute(_LOST).fetchone()
+    images, size, nsfw = (a - b for a, b in zip(every, lost, strict=True))
+    spent, reserved, refunds, unwanted, short = db.execute(_SUMS).fetchone()
+    return Totals(
+        images=images,
+        bytes=size,
+        nsfw=nsfw,
+        spent_micros=spent,
+        reserved_micros=reserved,
+        refund_micros=refunds,
+        unwanted=unwanted,
+        short=short,
+    )

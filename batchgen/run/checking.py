@@ -1,0 +1,232 @@
+"""What a job asks of a model that is not built in, held against the service's catalog."""
+
+import difflib
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from batchgen.api.catalog import (
+    MAX_CATALOG_BYTES,
+    CatalogModel,
+    CatalogParameter,
+    read_catalog,
+    read_model,
+)
+from batchgen.api.client import ServiceClient
+from batchgen.api.wire import WireError
+from batchgen.dataset.folder import write_whole
+from batchgen.errors import ExitCode, StorageError, UsageError
+from batchgen.job.axes import Values, read_values
+from batchgen.job.load import Job
+from batchgen.job.models import MODELS
+from batchgen.job.wording import describe, did_you_mean
+from batchgen.ledger.entry import State
+from batchgen.run.experience import cache_file
+from batchgen.run.planning import ToDo
+from batchgen.run.service import Access, Service
+from batchgen.run.stop import Stop
+
+log = logging.getLogger(__name__)
+
+CACHE_SECONDS = 3600.0  # as the service's own clients keep it
+MAX_TOLD = 5  # mistakes in one sentence
+MAX_CHOICES_TOLD = 20
+_KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
+    "string": ("a text", (str,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "boolean": ("true or false", (bool,)),
+    "array": ("a list", (list, tuple)),
+    "object": ("a mapping", (dict,)),
+}
+
+
+async def check_model(job: Job, access: Access, service: Service, to_do: ToDo, stop: Stop) -> None:
+    """Refuse what the model of *job* does not accept, before anything is submitted.
+
+    Raises UsageError; when there is paid work to collect, the submits end instead. A catalog that
+    cannot be had is a warning.
+    """
+    if job.model.documented or not _submits(to_do):
+        return
+    try:
+        told = await stop.unless_left(ask_catalog(job, access, service.client))
+    except UsageError as error:
+        paid = to_do.ledger.entries(State.COMPLETED, State.SUBMITTED, State.UNCERTAIN)
+        if next(iter(paid), None) is None:
+            raise
+        stop.no_more_submits(ExitCode.INCOMPLETE, str(error))
+    else:
+        if isinstance(told, str):
+            log.warning("%s", told)
+
+
+async def check_plan(job: Job, access: Access) -> CatalogModel | str:
+    """Hold *job*, of a model that is not built in, against the catalog as :func:`ask_catalog`."""
+    if not access.base_url:
+        return _held(job, {model_id: {} for model_id in MODELS})
+    wait = job.pace.poll_timeout
+    async with ServiceClient(
+        access.base_url, access.key, submit_timeout=wait, poll_timeout=wait
+    ) as client:
+        return await ask_catalog(job, access, client)
+
+
+async def ask_catalog(job: Job, access: Access, client: ServiceClient) -> CatalogModel | str:
+    """Hold *job* against the catalog; a text says why that could not be done.
+
+    Raises UsageError for a model that is not listed and for what the model does not accept. A
+    catalog of the past hour is taken from the user's cache folder, but refuses nothing by itself.
+    """
+    for name, _ in _asked(job):
+        if (parameter := job.model.parameter(name)) and parameter.barred:
+            raise UsageError(parameter.barred)
+    file = _cache(access)
+    kept = _read(file)
+    if kept is not None:
+        with suppress(WireError, UsageError):
+            return _held(job, read_catalog(kept))
+    answer = await client.catalog()
+    try:
+        catalog = {} if isinstance(answer, str) else read_catalog(answer)
+    except WireError as error:
+        catalog, answer = {}, str(error)
+    if isinstance(answer, str):
+        return _unchecked(job, f"the service's catalog cannot be had ({answer})")
+    _keep(file, answer)
+    return _held(job, catalog)
+
+
+def _submits(to_do: ToDo) -> bool:
+    """Whether anything is left to be submitted."""
+    counts = to_do.ledger.counts()
+    new = len(to_do.variants) - counts.total() + counts[State.PLANNED]
+    return new > 0 or next(to_do.again(), None) is not None
+
+
+def _held(job: Job, catalog: Mapping[str, Mapping[str, Any]]) -> CatalogModel | str:
+    entry = catalog.get(job.model.id)
+    if entry is None:
+        near = difflib.get_close_matches(job.model.id, catalog, n=3, cutoff=0.5)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        raise UsageError(f"the service's catalog lists no model {job.model.id!r}{hint}")
+    model = read_model(job.model.id, entry)
+    if not model.parameters:
+        return _unchecked(job, "the service's catalog tells no parameters of it")
+    if wrong := list(dict.fromkeys(_wrong(job, model))):
+        more = f"; and {len(wrong) - MAX_TOLD} more" if len(wrong) > MAX_TOLD else ""
+        raise UsageError("; ".join(wrong[:MAX_TOLD]) + more)
+    return model
+
+
+def _unchecked(job: Job, why: str) -> str:
+    return f"{why}: the parameters of {job.model.id} are sent unchecked"
+
+
+def _wrong(job: Job, model: CatalogModel) -> Iterator[str]:
+    """What the job asks for and the model does not accept."""
+    asked: set[str] = set()
+    for name, values in _asked(job):
+        asked.add(name)
+        parameter = model.parameters.get(name)
+        if parameter is None:
+            known = sorted(model.parameters)
+            near = did_you_mean(name, known) or f"; it has {_list(known)}"
+            yield f"{model.id} has no parameter {name!r}{near}"
+        else:
+            refused = (_refusal(value, parameter) for value in _telling(values, parameter))
+            if message := next(filter(None, refused), None):
+                yield f"{name} of {model.id}: {message}"
+    for name, parameter in model.parameters.items():
+        if parameter.required and parameter.default is None and name not in asked:
+            yield f"{model.id} requires the parameter {name!r}, which the job does not set"
+
+
+def _asked(job: Job) -> Iterator[tuple[str, Values]]:
+    """Every parameter that a request of *job* has, with its values; some more than once."""
+    yield "prompt", Values(tuple(prompt.text for prompt in job.prompts))
+    matrix, params = job.resolved.get("matrix"), job.resolved.get("params")
+    for name, raw in matrix.items() if isinstance(matrix, dict) else ():
+        yield name, read_values(raw, name=name, model=job.model)[0]
+    for name, value in params.items() if isinstance(params, dict) else ():
+        yield name, Values((value,))
+    seen: set[int] = set()
+    for prompt in job.prompts:
+        if id(prompt.values) not in seen:  # most prompts share one mapping of none
+            seen.add(id(prompt.values))
+            yield from prompt.values.items()
+
+
+def _telling(values: Values, parameter: CatalogParameter) -> Sequence[object]:
+    """The values that tell whether all are accepted: a range may have a thousand million."""
+    if not isinstance(values.items, range):
+        return values
+    # One more than there are choices cannot all be among them.
+    return (*islice(values, len(parameter.choices) + 1), values[-1])
+
+
+def _refusal(value: object, parameter: CatalogParameter) -> str | None:
+    if _fits(value, parameter):
+        return None
+    if parameter.choices:
+        near = did_you_mean(str(value), map(str, parameter.choices), cutoff=0.8)
+        return f"expected one of {_list(parameter.choices)}, got {describe(value)}{near}"
+    words = _KINDS.get(parameter.kind or "", ("a number", ()))[0]
+    low, high = parameter.minimum, parameter.maximum
+    limits = "" if low is None else f" from {low}"
+    limits += "" if high is None else f" up to {high}" if low is None else f" to {high}"
+    return f"expected {words}{limits}, got {describe(value)}"
+
+
+def _fits(value: object, parameter: CatalogParameter) -> bool:
+    if parameter.choices:
+        return any(_same(value, own) for own in parameter.choices)
+    types = _KINDS.get(parameter.kind or "", ("", ()))[1]
+    # bool is an int to Python, and not to the service.
+    if types and not (isinstance(value, types) and (bool in types) is isinstance(value, bool)):
+        return False
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    low, high = parameter.minimum, parameter.maximum
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _same(value: object, own: object) -> bool:
+    return value == own and isinstance(value, bool) is isinstance(own, bool)
+
+
+def _list(words: Sequence[object]) -> str:
+    more = len(words) - MAX_CHOICES_TOLD
+    return ", ".join(map(str, words[:MAX_CHOICES_TOLD])) + (f" and {more} more" if more > 0 else "")
+
+
+def _cache(access: Access) -> Path | None:
+    """Where the catalog of a service is kept; a local service started here has none."""
+    if not access.base_url:
+        return None
+    digest = hashlib.sha256(access.base_url.rstrip("/").encode()).hexdigest()[:16]
+    return cache_file().with_name(f"catalog-{digest}.json")
+
+
+def _read(file: Path | None) -> bytes | None:
+    with suppress(OSError):
+        if file and file.is_file():
+            found = file.stat()
+            fresh = abs(time.time() - found.st_mtime) < CACHE_SECONDS
+            return file.read_bytes() if fresh and found.st_size <= MAX_CATALOG_BYTES else None
+    return None
+
+
+def _keep(file: Path | None, body: bytes) -> None:
+    if file is None:
+        return
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(file, [body.decode()])
+    except (OSError, StorageError) as error:
+        log.debug("the catalog is not kept: %s", error)

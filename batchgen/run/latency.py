@@ -1,0 +1,125 @@
+"""When to ask for a prediction next, learned from how long the earlier ones took.
+
+A histogram of latencies, forgetting slowly, and the poll times that cost least by it, found by
+dynamic programming. Nothing is assumed of its shape.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from itertools import accumulate
+
+STEP = 1.05
+# Edges of the buckets in seconds, each a twentieth above the last: 10 ms to two hours.
+EDGES = tuple(0.01 * STEP**k for k in range(277))
+# What is believed before anything is known, as so many observations: any latency from half a second
+# to the end of the scale, each doubling alike.
+PRIOR_WEIGHT = 2.0
+PRIOR_FROM = 0.5
+# Once so much was observed, older observations fade: after as many more they count a third.
+MEMORY = 1_000
+# Observations after which the poll times are worked out anew (10 ms), but for the first few.
+RENEW = 200
+# Polls that the shortest allowed interval may cost while a finished image lies unnoticed. For a
+# median of 8 s and 2 s between polls, 5 gives 3.6 polls and 1.15 s, where asking every 2 s gives
+# 5.2 polls and 1.0 s.
+LAG_COST = 5.0
+# No wait between two polls is longer than this, or than a tenth of the time waited.
+LONGEST_GAP = 5.0
+
+
+class Latencies:
+    """The latencies of one kind of request."""
+
+    def __init__(self, counts: Mapping[int, float] | None = None) -> None:
+        """Begin with *counts* by bucket, as :meth:`counts` gave them."""
+        self._counts = [0.0] * len(EDGES)
+        for bucket, count in (counts or {}).items():
+            self._counts[min(max(bucket, 0), len(EDGES) - 1)] += count
+        self._fresh = 0
+        self._next: dict[float, list[int]] = {}
+
+    def counts(self) -> dict[int, float]:
+        """The buckets that hold something, to be kept."""
+        return {k: round(count, 3) for k, count in enumerate(self._counts) if count > 0.001}
+
+    def observe(self, seconds: float) -> None:
+        """A prediction took so many *seconds* from its submit."""
+        total = sum(self._counts)
+        if total >= MEMORY:
+            self._counts = [count * (1 - 1 / MEMORY) for count in self._counts]
+        self._counts[_bucket(seconds)] += 1
+        self._fresh += 1
+        if self._fresh >= min(RENEW, 1 + total / 4):
+            self._fresh = 0
+            self._next.clear()
+
+    def first_poll(self, *, at_least: float) -> float:
+        """Seconds from a submit to its first poll."""
+        return min(EDGES[self._best(at_least)[0]], LONGEST_GAP)
+
+    def next_poll(self, waited: float, *, at_least: float) -> float:
+        """Seconds until a prediction is asked for again, *waited* seconds after its submit.
+
+        Never less than *at_least*.
+        """
+        best = EDGES[self._best(at_least)[1 + _bucket(waited)]] - waited
+        return max(at_least, min(best, max(LONGEST_GAP, waited / 10)))
+
+    def _best(self, at_least: float) -> list[int]:
+        if at_least not in self._next:
+            self._next[at_least] = best_polls(self._masses(), at_least)
+        return self._next[at_least]
+
+    def _masses(self) -> list[float]:
+        # A few observations stand for more than themselves: they are spread over their neighbours.
+        width = round(12 / max(1.0, sum(self._counts)) ** (1 / 3))
+        spread = _spread(_spread(self._counts, width), width)
+        first = _bucket(PRIOR_FROM)
+        each = PRIOR_WEIGHT / (len(EDGES) - first)
+        return [count + (each if k >= first else 0.0) for k, count in enumerate(spread)]
+
+
+def best_polls(masses: list[float], at_least: float) -> list[int]:
+    """The edge of the first poll, then for a poll in vain at each edge that of the next one.
+
+    *masses* are weights of the latencies between an edge and the next. Found from the end: what
+    still goes on at an edge costs one poll, the lag of what ends before that poll, and whatever the
+    rest costs from there.
+    """
+    size = len(EDGES)
+    # Weights, and weights times seconds, of all that ends before each edge.
+    ended = [0.0, *accumulate(masses)]
+    middles = (mass * edge * STEP**0.5 for mass, edge in zip(masses, EDGES, strict=True))
+    seconds = [0.0, *accumulate(middles)]
+    price = LAG_COST / max(at_least, 0.1)
+    cost, following = [0.0] * size, [size - 1] * size
+
+    def settle(i: int, first: int) -> tuple[float, int]:
+        best, at = math.inf, size - 1
+        for j in range(first, size):
+            lag = EDGES[j] * (ended[j] - ended[i]) - (seconds[j] - seconds[i])
+            if price * lag > best:
+                break  # it only grows from here
+            if price * lag + cost[j] < best:
+                best, at = price * lag + cost[j], j
+        return best, at
+
+    for i in range(size - 2, -1, -1):
+        best, following[i] = settle(i, max(i + 1, bisect_left(EDGES, EDGES[i] + at_least)))
+        cost[i] = ended[-1] - ended[i] + (best if best < math.inf else 0.0)
+    return [settle(0, 0)[1], *following]
+
+
+def _spread(counts: list[float], width: int) -> list[float]:
+    """Each count shared out evenly among the buckets up to *width* away."""
+    sums = [0.0, *accumulate(counts)]
+    last = len(counts)
+    return [
+        (sums[min(k + width + 1, last)] - sums[max(k - width, 0)]) / (2 * width + 1)
+        for k in range(last)
+    ]
+
+
+def _bucket(seconds: float) -> int:
+    return min(max(bisect_right(EDGES, seconds) - 1, 0), len(EDGES) - 1)
