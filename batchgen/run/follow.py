@@ -53,7 +53,7 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
             lost = missing >= MISSING_POLLS and age() > MISSING_GRACE
             if answer.kind is Poll.ACCOUNT or lost:
                 return await _ended(run, entry, answer), None
-            delay = max(delay, _again_after(run, answer, troubles))
+            delay = max(at_least, _again_after(run, answer, troubles))
         else:
             troubles = missing = 0
             run.patience.earn()

@@ -24,8 +24,9 @@ RENEW = 200
 # median of 8 s and 2 s between polls, 5 gives 3.6 polls and 1.15 s, where asking every 2 s gives
 # 5.2 polls and 1.0 s.
 LAG_COST = 5.0
-# No wait between two polls is longer than this, or than a tenth of the time waited.
+# No wait between two polls is longer than this, or than a tenth of the time waited up to the other.
 LONGEST_GAP = 5.0
+LAST_GAP = 30.0
 
 
 class Latencies:
@@ -64,7 +65,7 @@ class Latencies:
         Never less than *at_least*.
         """
         best = EDGES[self._best(at_least)[1 + _bucket(waited)]] - waited
-        return max(at_least, min(best, max(LONGEST_GAP, waited / 10)))
+        return max(at_least, min(best, max(LONGEST_GAP, min(waited / 10, LAST_GAP))))
 
     def _best(self, at_least: float) -> list[int]:
         if at_least not in self._next:

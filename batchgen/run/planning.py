@@ -110,7 +110,10 @@ async def restore_files(ledger: Ledger, folder: DatasetFolder) -> bool:
 async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
     """A folder that was not mounted, or was moved, may be there again with all it held."""
     moved = False
-    lost = ledger.images(State.COMPLETED, State.EXPIRED)
+    away = (State.COMPLETED, State.EXPIRED)
+    if next(ledger.entries(*away), None) is None:
+        return moved  # and no need to look through all images
+    lost = ledger.images(*away)
     for _, group in groupby(lost, key=lambda pair: pair[0].key):
         pairs = list(group)
         entry = pairs[0][0]

@@ -95,7 +95,7 @@ def test_before_anything_is_known_no_image_lies_for_long():
 def test_no_two_polls_are_closer_than_allowed_or_further_apart_than_is_wise(seen, waited, at_least):
     found = learned(seen)
     pause = found.next_poll(waited, at_least=at_least)
-    assert at_least <= pause <= max(at_least, 5, waited / 10)
+    assert at_least <= pause <= max(at_least, 5, min(waited / 10, 30))
     assert 0 < found.first_poll(at_least=at_least) <= 5
 
 
