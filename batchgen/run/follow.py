@@ -59,7 +59,7 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
             run.patience.earn()
             if answer.completed and any(answer.outputs):
                 if asked is not None:
-                    took = _took(answer, asked, age())
+                    took = _took(answer, asked, age(), young=learned.young)
                     learned.observe(took)
                     run.tally.noticed(age() - took)
                 return await _completed(run, entry, answer), answer
@@ -89,11 +89,13 @@ def _apart(delay: float) -> float:
     return delay * (1 + random.random() / 20)  # noqa: S311  # no secret
 
 
-def _took(answer: Prediction, asked: float, noticed: float) -> float:
+def _took(answer: Prediction, asked: float, noticed: float, *, young: bool) -> float:
     """Seconds from submit to end, which came somewhere between the last two polls."""
     made = (answer.inference_ms or 0) / 1000
-    # The time in the making is the whole of it when nothing had to wait.
-    return made if asked < made < noticed else (asked + noticed) / 2
+    if asked < made < noticed:
+        return made  # the whole of it when nothing had to wait
+    # A first poll that finds the end says little: a quick service shows itself sooner like this.
+    return noticed / 8 if young and not asked else (asked + noticed) / 2
 
 
 def _again_after(run: Context, problem: PollProblem, troubles: int) -> float:

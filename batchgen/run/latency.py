@@ -16,6 +16,7 @@ EDGES = tuple(0.01 * STEP**k for k in range(277))
 # to the end of the scale, each doubling alike.
 PRIOR_WEIGHT = 2.0
 PRIOR_FROM = 0.5
+YOUNG = 30
 # Once so much was observed, older observations fade: after as many more they count a third.
 MEMORY = 1_000
 # Observations after which the poll times are worked out anew (10 ms), but for the first few.
@@ -43,6 +44,11 @@ class Latencies:
     def counts(self) -> dict[int, float]:
         """The buckets that hold something, to be kept."""
         return {k: round(count, 3) for k, count in enumerate(self._counts) if count > 0.001}
+
+    @property
+    def young(self) -> bool:
+        """Whether too little is known to rest on it."""
+        return sum(self._counts) < YOUNG
 
     def observe(self, seconds: float) -> None:
         """A prediction took so many *seconds* from its submit."""
