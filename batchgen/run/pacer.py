@@ -30,8 +30,8 @@ SLOWEST = 1 / 60  # images per second
 # Losing the answer of a submit is expensive: no more than this many can be unanswered when the
 # process is killed. At 0.4 s for an answer it is just enough for the highest tier, 83 a second.
 POSTS = 32
-# Of the predictions in flight, no more than a quarter are being submitted: a limit that nobody told
-# of is met by a few submits and not by all of them.
+# Of the predictions in flight, no more than a quarter are being submitted (or an eighth of what is
+# allowed): a limit that nobody told of is met by a few submits and not by all of them.
 FEW_POSTS = 4
 CALM = 0.75
 # Near a number in flight that met a limit, one more is tried every so many rounds.
@@ -128,7 +128,8 @@ class Pacer:
     async def _wait(self) -> bool:
         """Sleep until there is room and it is time; both may change while we sleep."""
         while self._stop.submitting:
-            if self.posting >= max(FEW_POSTS, min(POSTS, self._followed // 4)) or self._full():
+            few = max(FEW_POSTS, self._followed // 4, int(self.window) // 8)
+            if self.posting >= min(POSTS, few) or self._full():
                 self._room.clear()
                 await self._stop.submits_end_or(self._room)
             elif (seconds := self._next - self.now()) > 0:

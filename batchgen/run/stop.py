@@ -43,6 +43,7 @@ class Stop:
         self.hurry = asyncio.Event()
         """Set by a second signal: leave without waiting for anything."""
         self._closed = asyncio.Event()
+        self._woken: set[asyncio.Event] = set()
         self._leave = asyncio.Event()
 
     @property
@@ -63,6 +64,8 @@ class Stop:
     def no_more_submits(self, code: ExitCode, why: str) -> None:
         """End the submits, go on collecting what is paid."""
         self._closed.set()
+        for event in self._woken:
+            event.set()
         self.note(code, why)
 
     def leave(self, code: ExitCode, why: str) -> None:
@@ -92,13 +95,10 @@ class Stop:
                 await asyncio.wait((task,))
 
     async def submits_end_or(self, event: asyncio.Event) -> None:
-        """Return when *event* is set or no more submits may be sent."""
-        waits = [asyncio.ensure_future(e.wait()) for e in (event, self._closed)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        """Return when *event* is set, which happens too when no more submits may be sent."""
+        self._woken.add(event)
+        if self.submitting:
+            await event.wait()
 
     async def until_left(self) -> None:
         """Return when it is time to leave."""

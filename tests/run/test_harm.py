@@ -129,13 +129,13 @@ def test_a_stop_lets_no_submit_out_that_was_only_waiting(bench: Bench):
     bench.job(200, run={"concurrency": 100})
     bench.service.hold(submit=0)
     with bench.start() as running:
-        running.until_counts(lambda c: c["held_submit"] == 4)
+        running.until_counts(lambda c: c["held_submit"] == 12)
         running.process.signal(signal.SIGINT)
         running.process.until(lambda: "INT" in running.process.stderr)
         bench.service.release()
         assert running.process.wait(20) == 130
-    assert bench.service.counts()["received"] == 4
-    assert bench.states() == {"submitted": 4}
+    assert bench.service.counts()["received"] == 12
+    assert bench.states() == {"submitted": 12}
 
 
 def test_a_service_that_never_finishes_is_not_paid_for_everything(bench: Bench):
