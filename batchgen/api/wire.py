@@ -181,6 +181,10 @@ def read_time(value: object) -> str | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:  # before the year 1 or after the year 9999
+        return None
     return format_time(moment) if moment.year in YEARS else None
 
 
