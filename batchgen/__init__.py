@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batchgen.job.load import Job, load_job
     from batchgen.job.variants import Variant
     from batchgen.run.accounts import Outcome
+    from batchgen.run.hooks import Hooks
     from batchgen.run.making import run_job
     from batchgen.run.options import RunOptions
 
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "dataset.reading",
+    "Hooks": "run.hooks",
     "Job": "job.load",
     "Outcome": "run.accounts",
     "RunOptions": "run.options",
@@ -43,6 +45,7 @@ __all__ = [
     "BatchgenError",
     "Dataset",
     "ExitCode",
+    "Hooks",
     "Job",
     "Outcome",
     "RunOptions",

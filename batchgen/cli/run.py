@@ -79,6 +79,7 @@ def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: ob
 async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Outcome":
     import asyncio
 
+    from batchgen.run.hooks import Hooks
     from batchgen.run.making import run_job
     from batchgen.run.stop import Stop, signals
 
@@ -86,7 +87,7 @@ async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Out
     ticker = asyncio.create_task(progress.tick())
     with signals(stop):
         try:
-            return await run_job(job, options, stop=stop, watch=progress)
+            return await run_job(job, options, stop=stop, hooks=Hooks(progress=progress))
         finally:
             ticker.cancel()
             for words in stop.last_words:

@@ -46,8 +46,9 @@ class Outcome:
     """Of that, for submits of which nobody knows whether they were accepted."""
     refund_expected_usd: float | None
     """Of that, for failed predictions: the service gives it back within three hours."""
+    run: str = ""
+    """The id of this run, of which all that follows tells."""
     images_made: int = 0
-    """By this run, as all that follows."""
     submits: int = 0
     polls: int = 0
     retries: int = 0

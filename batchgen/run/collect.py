@@ -18,7 +18,7 @@ from batchgen.run.rows import manifest_row
 log = logging.getLogger(__name__)
 
 
-async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
+async def collect(run: Context, entry: Entry, prediction: Prediction) -> Entry:
     """Download the images of a completed prediction; nothing here can buy anything.
 
     The entry stays completed when an image cannot be had now; the next run tries again for free.
@@ -29,8 +29,7 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
         if images is None:
             images = await _after_fresh_poll(run, entry)
     if not images:
-        await _give_up(run, entry)
-        return
+        return await _give_up(run, entry)
     missing = entry.images_asked - len(images)
     short = f"{len(images)} of {entry.images_asked} images came"
     entry = entry.move(
@@ -40,9 +39,13 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> None:
     )
     await run.ledger.write(entry, images)
     # Straight after the commit, so that rows land in the order of the ledger.
-    run.manifest.append(manifest_row(entry, image) for image in images)
+    rows = [manifest_row(entry, image) for image in images]
+    run.manifest.append(rows)
     run.tally.saved(images)
     run.breaker.saved()
+    for row in rows:
+        run.hooks.image(row)
+    return entry
 
 
 async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
@@ -54,18 +57,20 @@ async def _after_fresh_poll(run: Context, entry: Entry) -> Sequence[Image]:
     return ()
 
 
-async def _give_up(run: Context, entry: Entry) -> None:
+async def _give_up(run: Context, entry: Entry) -> Entry:
     """Once the service has deleted them, images that could not be had never will be."""
     if seconds_since(entry.created_at or entry.submitted_at) <= RETENTION.total_seconds():
         if not run.stop.leaving:
             # An image host that is down must not let everything be bought and nothing be had.
             run.breaker.making_failed(entry.prompt_id, "its images could not be downloaded")
-        return
+        return entry
     error = "the service keeps images for seven days, and these could not be had before"
     run.failed(entry, error)
     log.warning("the images of %s have expired", entry.prediction_id)
     error_class = entry.error_class or "expired"
-    await run.ledger.write(entry.move(State.EXPIRED, error_class=error_class, error=error))
+    entry = entry.move(State.EXPIRED, error_class=error_class, error=error)
+    await run.ledger.write(entry)
+    return entry
 
 
 async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequence[Image] | None:

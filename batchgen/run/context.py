@@ -13,11 +13,12 @@ from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.experience import Experience
+from batchgen.run.hooks import Hooks
 from batchgen.run.pacer import Pacer
 from batchgen.run.service import Service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
-from batchgen.run.tally import Tally, Watch
+from batchgen.run.tally import Tally
 
 # Four times what the highest tier needs at 0.4 s for an answer; each of them is an open file.
 POLLS = 128
@@ -51,7 +52,7 @@ class Context:
     breaker: Breaker
     experience: Experience
     tally: Tally
-    watch: Watch
+    hooks: Hooks
     patience: RetryBudget = field(default_factory=RetryBudget)
     unknown: set[str] = field(default_factory=set)
     """Statuses that batchgen does not know and has warned of."""

@@ -44,7 +44,7 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
             answer = await run.service.client.result(str(entry.prediction_id))
         entry = replace(entry, polls=entry.polls + 1)
         run.tally.polls += 1
-        run.watch(run.tally)
+        run.hooks.progress(run.tally)
         delay = learned.next_poll(age(), at_least=at_least)
         if isinstance(answer, PollProblem):
             log.info("poll of %s: %s", entry.prediction_id, answer.reason)

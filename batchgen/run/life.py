@@ -11,10 +11,14 @@ from batchgen.run.collect import collect
 from batchgen.run.context import Context
 from batchgen.run.follow import follow
 from batchgen.run.pool import Release
+from batchgen.run.rows import failure_row
+from batchgen.run.slots import Step
 from batchgen.run.submit import submit
 
 PAID = frozenset({State.SUBMITTED, State.COMPLETED})
 """States in which a prediction exists and its images do not yet."""
+LOST = frozenset({State.FAILED, State.UNCERTAIN, State.EXPIRED})
+"""States in which a variant ends without its images, or may have."""
 
 
 async def live(run: Context, entry: Entry, release: Release) -> None:
@@ -24,13 +28,17 @@ async def live(run: Context, entry: Entry, release: Release) -> None:
     slow image host never idles a paid slot.
     """
     try:
-        entry, prediction = await _make(run, entry, release)
-        if prediction:
-            await collect(run, entry, prediction)
+        with run.tally.slots.taken(entry):
+            entry, prediction = await _make(run, entry, release)
+            if prediction:
+                run.tally.slots.now(Step.COLLECTING, entry)
+                entry = await collect(run, entry, prediction)
+        if entry.state in LOST:
+            run.hooks.failure(failure_row(entry))
     except StorageError as error:
         run.stop.leave(ExitCode.STORAGE, str(error))
     finally:
-        run.watch(run.tally)
+        run.hooks.progress(run.tally)
 
 
 async def _make(run: Context, entry: Entry, release: Release) -> tuple[Entry, Prediction | None]:
@@ -43,11 +51,12 @@ async def _make(run: Context, entry: Entry, release: Release) -> tuple[Entry, Pr
                 return entry, None
         else:
             run.pacer.joined()
+        run.tally.slots.now(Step.FOLLOWING, entry)
         try:
             return await follow(run, entry)
         finally:
             run.pacer.left()
     finally:
         run.tally.in_flight -= 1
-        run.watch(run.tally)
+        run.hooks.progress(run.tally)
         release()

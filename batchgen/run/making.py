@@ -1,39 +1,40 @@
 """A run, stage by stage: claim the dataset, settle what is known, launch, end."""
 
-import json
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from itertools import chain
 
 import yaml
 
-from batchgen.dataset.folder import DatasetFolder, json_line, network_file_system, write_whole
+from batchgen.dataset.folder import DatasetFolder, network_file_system, write_whole
 from batchgen.dataset.manifest import Manifest, columns
-from batchgen.errors import ExitCode, StorageError
+from batchgen.errors import ExitCode
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
-from batchgen.run.accounts import Outcome, count, exit_code
+from batchgen.run.accounts import Outcome, count
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model
 from batchgen.run.context import Context, now
+from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
+from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
-from batchgen.run.rows import failure_row, manifest_row
+from batchgen.run.rows import manifest_row
 from batchgen.run.service import Access, Service, find_access, open_service
 from batchgen.run.settle import Settler
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
-from batchgen.run.tally import Tally, Watch
+from batchgen.run.tally import Tally
 from batchgen.run.working import work_through
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,9 @@ async def run_job(
     options: RunOptions | None = None,
     *,
     stop: Stop | None = None,
-    watch: Watch | None = None,
+    hooks: Hooks | None = None,
 ) -> Outcome:
-    """Make the dataset of *job*, or go on making it.
+    """Make the dataset of *job*, or go on making it; *hooks* are called meanwhile.
 
     Failures of single variants are in the outcome. Raises UsageError for options that cannot be
     used, LockedError when another run owns the dataset, StorageError when it cannot be written.
@@ -62,7 +63,9 @@ async def run_job(
         experience=Experience(access.origin, (folder.latencies, cache_file())),
         folder=folder,
         stop=stop or Stop(),
-        watch=watch or (lambda _: None),
+        hooks=hooks or Hooks(),
+        begun=Begun(run=secrets.token_hex(4), job=job.name, folder=folder, started_at=now()),
+        started=time.monotonic(),
     )
     folder.prepare()
     if kind := network_file_system(folder.root):
@@ -83,11 +86,12 @@ class _Run:
     access: Access
     folder: DatasetFolder
     stop: Stop
-    watch: Watch
+    hooks: Hooks
     experience: Experience
+    begun: Begun
+    started: float
+    """On the monotonic clock."""
     account: str = ""
-    started: float = field(default_factory=time.monotonic)
-    started_at: str = field(default_factory=now)
 
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
@@ -113,6 +117,7 @@ class _Run:
             nsfw=totals.nsfw,
             spent_micros=totals.spent_micros,
         )
+        self.hooks.begun(self.begun)
         try:
             if self._work_left(ledger, totals):
                 async with open_service(self.access, self.pace, self.folder) as service:
@@ -121,7 +126,16 @@ class _Run:
         finally:
             mark = manifest.close()
         # A row that is in the ledger alone is added by the next run.
-        return self._end(ledger, tally, mark if manifest.rows == ledger.totals().images else None)
+        sound = manifest.rows == ledger.totals().images
+        ending = Ending(
+            begun=self.begun,
+            job=self.job,
+            folder=self.folder,
+            access=self.access,
+            stop=self.stop,
+            started=self.started,
+        )
+        return ending.account(ledger, tally, mark if sound else None)
 
     def _introduce(self, ledger: Ledger) -> None:
         """Leave in the dataset what other commands need to know about this run."""
@@ -141,7 +155,7 @@ class _Run:
             # The longest there was: an earlier submit may have waited that long for its answer.
             submit_timeout=longest_wait(meta, self.pace.submit_timeout),
             pace=asdict(self.pace),
-            started_at=self.started_at,
+            started_at=self.begun.started_at,
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
         write_whole(self.folder.job, [resolved])
@@ -195,6 +209,9 @@ class _Run:
     ) -> Context:
         allowed = self.pace.max_failures
         limits = settle_limits(self.pace, self.access)
+        tally.rate_limit = limits.rate
+        tally.projected_micros = self._projected(ledger, tally, price)
+        self.hooks.progress(tally)
         if limits.assumed:
             log.warning("%s", limits.sentence(tally.images_planned - tally.images))
         planned = len(self.job.variants)
@@ -223,8 +240,16 @@ class _Run:
             ),
             experience=self.experience,
             tally=tally,
-            watch=self.watch,
+            hooks=self.hooks,
         )
+
+    def _projected(self, ledger: Ledger, tally: Tally, price: int | None) -> int | None:
+        """What the dataset will have cost, in millionths of a dollar, when nothing fails."""
+        if price is None:
+            return None
+        new = max(0, tally.images_planned - ledger.images_asked())
+        done, budget = tally.spent_micros + new * price, self.pace.budget_micros
+        return done if budget is None else min(done, max(budget, tally.spent_micros))
 
     async def _settle(self, context: Context) -> None:
         """Ask the history about uncertain submits of earlier runs, without waiting for it."""
@@ -243,56 +268,3 @@ class _Run:
     def _ends_at(self) -> float | None:
         limit = self.pace.max_duration
         return None if limit is None else self.started + limit
-
-    def _end(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
-        try:
-            # Submits dropped in a hurry are uncertain from now on, not only at the next run.
-            ledger.hold_unanswered()
-            ledger.set_meta(manifest=mark)
-        except StorageError as error:
-            self.stop.note(ExitCode.STORAGE, str(error))
-        totals = ledger.totals()
-        counts = count(ledger, len(self.job.variants), totals)
-        known = ledger.meta().get("price_micros") is not None
-        outcome = Outcome(
-            job=self.job.name,
-            dataset=self.folder.root,
-            service="local" if self.access.free else "wavespeed",
-            exit_code=exit_code(counts, self.stop),
-            why=self.stop.why,
-            counts=counts,
-            images=totals.images,
-            images_planned=tally.images_planned,
-            nsfw=totals.nsfw,
-            bytes=totals.bytes,
-            spent_usd=totals.spent_micros / 1e6 if known else None,
-            reserved_usd=totals.reserved_micros / 1e6 if known else None,
-            refund_expected_usd=totals.refund_micros / 1e6 if known else None,
-            images_made=tally.images_made,
-            submits=tally.submits,
-            polls=tally.polls,
-            retries=tally.retries,
-            polls_per_image=_per(tally.polls, tally.images_made),
-            detection_lag_s=_per(tally.lag_s, tally.lags),
-            started_at=self.started_at,
-            ended_at=now(),
-            wall_s=round(time.monotonic() - self.started, 3),
-        )
-        try:
-            _write_reports(self.folder, ledger, outcome)
-        except StorageError as error:
-            self.stop.note(ExitCode.STORAGE, str(error))
-            code = exit_code(counts, self.stop)
-            outcome = replace(outcome, exit_code=code, why=self.stop.why)
-        return outcome
-
-
-def _per(total: float, number: int) -> float | None:
-    return round(total / number, 3) if number else None
-
-
-def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
-    broken = (State.FAILED, State.UNCERTAIN, State.EXPIRED)
-    entries = chain(ledger.entries(*broken, wanted_only=True), ledger.short())
-    write_whole(folder.failures, (json_line(failure_row(entry)) for entry in entries))
-    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])

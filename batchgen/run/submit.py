@@ -15,6 +15,7 @@ from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State, TakenIdError
 from batchgen.ledger.fields import Fields
 from batchgen.run.context import Context, now
+from batchgen.run.slots import Step
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
                 return entry
             refusal = None
             if reserved := run.spend.reserve(cost):
+                run.tally.slots.now(Step.SUBMITTING, entry)
                 entry, refusal = await _post(run, entry, cost)
         if not reserved:
             # What the others hold may come back.
@@ -68,6 +70,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
             run.stop.note(ExitCode.INCOMPLETE, why)
             return entry
         run.tally.retries += 1
+        run.tally.slots.now(Step.WAITING, entry)
     raise AssertionError("a count has no end")
 
 

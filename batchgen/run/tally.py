@@ -1,9 +1,10 @@
 """What a run has done so far, for whoever watches it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from batchgen.ledger.entry import Image
+from batchgen.run.slots import Slots
 
 
 @dataclass(kw_only=True)
@@ -30,6 +31,12 @@ class Tally:
     """Predictions in that sum."""
     failed: int = 0
     """Variants that ended without their images in this run."""
+    rate_limit: float | None = None
+    """Images per minute that may be started; None for no limit."""
+    projected_micros: int | None = None
+    """What the dataset will have cost once the job is done; None when nobody knows."""
+    slots: Slots = field(default_factory=Slots)
+    """What is on its way now."""
 
     def saved(self, images: Sequence[Image]) -> None:
         """Count the images of a variant."""
@@ -41,7 +48,3 @@ class Tally:
         """Count a prediction that had ended so many seconds before."""
         self.lag_s += lag_s
         self.lags += 1
-
-
-Watch = Callable[[Tally], None]
-"""Called whenever a count has changed, many times a second."""

@@ -19,6 +19,7 @@ from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
 from batchgen.run.experience import Experience
+from batchgen.run.hooks import Hooks
 from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger, remembered_pace, take_mark
 from batchgen.run.pacer import Pacer
@@ -201,7 +202,7 @@ async def _fetch(
             breaker=Breaker(stop, max_failures=None, prompts=1),
             experience=Experience(access.origin),
             tally=Tally(images_planned=0, images=0, nsfw=0, spent_micros=0),
-            watch=lambda _: None,
+            hooks=Hooks(),
         )
         await work_through(context, _ours(ledger, account))
 

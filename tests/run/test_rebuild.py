@@ -12,6 +12,7 @@ import pytest
 from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import load_job
 from batchgen.ledger.store import DamagedError
+from batchgen.run.hooks import Hooks
 from batchgen.run.making import run_job
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
@@ -77,7 +78,8 @@ def interrupted(bench: Bench) -> None:
         if (tally.submits, tally.images, tally.in_flight) == (7, 4, 3):
             stop.leave(ExitCode.INCOMPLETE, "the test has what it wants")
 
-    outcome = asyncio.run(run_job(load_job(bench.folder / "job.yaml"), stop=stop, watch=watch))
+    job = load_job(bench.folder / "job.yaml")
+    outcome = asyncio.run(run_job(job, stop=stop, hooks=Hooks(progress=watch)))
     assert outcome.exit_code == 4
     assert bench.states() == {"saved": 4, "submitted": 3}
     bench.service.release()

@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from batchgen import RunOptions, load_job, run_job
+from batchgen import Hooks, RunOptions, load_job, run_job
 from batchgen.run.tally import Tally
 
 
@@ -39,7 +39,7 @@ async def main(job_file: str) -> None:
         if not quarter and tally.images_made * 4 >= tally.images_planned:
             quarter = memory()
 
-    outcome = await run_job(job, RunOptions(), watch=watch)
+    outcome = await run_job(job, RunOptions(), hooks=Hooks(progress=watch))
     left = {
         "exit_code": int(outcome.exit_code),
         "quarter": quarter,

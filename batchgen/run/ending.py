@@ -1,0 +1,90 @@
+"""The end of a run: its outcome, and what it leaves in the dataset for people and for programs."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
+from batchgen.errors import StorageError
+from batchgen.job.load import Job
+from batchgen.ledger.entry import State
+from batchgen.ledger.store import Ledger
+from batchgen.run.accounts import Outcome, count, exit_code
+from batchgen.run.context import now
+from batchgen.run.hooks import Begun
+from batchgen.run.rows import failure_row
+from batchgen.run.service import Access
+from batchgen.run.stop import Stop
+from batchgen.run.tally import Tally
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What is known of a run before it has begun, and needed to account for it."""
+
+    begun: Begun
+    job: Job
+    folder: DatasetFolder
+    access: Access
+    stop: Stop
+    started: float
+    """On the monotonic clock."""
+
+    def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
+        """Write down how the run ended. What cannot be written becomes a part of that."""
+        try:
+            # Submits dropped in a hurry are uncertain from now on, not only at the next run.
+            ledger.hold_unanswered()
+            ledger.set_meta(manifest=mark)
+        except StorageError as error:
+            self.stop.note(error.exit_code, str(error))
+        outcome = self._outcome(ledger, tally)
+        try:
+            _write_reports(self.folder, ledger, outcome)
+        except StorageError as error:
+            self.stop.note(error.exit_code, str(error))
+            code = exit_code(outcome.counts, self.stop)
+            outcome = replace(outcome, exit_code=code, why=self.stop.why)
+        return outcome
+
+    def _outcome(self, ledger: Ledger, tally: Tally) -> Outcome:
+        totals = ledger.totals()
+        counts = count(ledger, len(self.job.variants), totals)
+        known = ledger.meta().get("price_micros") is not None
+        return Outcome(
+            job=self.job.name,
+            dataset=self.folder.root,
+            service="local" if self.access.free else "wavespeed",
+            exit_code=exit_code(counts, self.stop),
+            why=self.stop.why,
+            counts=counts,
+            images=totals.images,
+            images_planned=tally.images_planned,
+            nsfw=totals.nsfw,
+            bytes=totals.bytes,
+            spent_usd=totals.spent_micros / 1e6 if known else None,
+            reserved_usd=totals.reserved_micros / 1e6 if known else None,
+            refund_expected_usd=totals.refund_micros / 1e6 if known else None,
+            run=self.begun.run,
+            images_made=tally.images_made,
+            submits=tally.submits,
+            polls=tally.polls,
+            retries=tally.retries,
+            polls_per_image=_per(tally.polls, tally.images_made),
+            detection_lag_s=_per(tally.lag_s, tally.lags),
+            started_at=self.begun.started_at,
+            ended_at=now(),
+            wall_s=round(time.monotonic() - self.started, 3),
+        )
+
+
+def _per(total: float, number: int) -> float | None:
+    return round(total / number, 3) if number else None
+
+
+def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
+    broken = (State.FAILED, State.UNCERTAIN, State.EXPIRED)
+    entries = chain(ledger.entries(*broken, wanted_only=True), ledger.short())
+    write_whole(folder.failures, (json_line(failure_row(entry)) for entry in entries))
+    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
