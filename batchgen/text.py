@@ -1,4 +1,4 @@
-"""Words for people: none of their characters can fool a terminal, and no key is among them."""
+"""Words and numbers for people: no character can fool a terminal, and no key is among them."""
 
 import re
 
@@ -48,6 +48,31 @@ def starred(text: str) -> str:
     for secret in _secrets.values():
         text = secret.sub(lambda found: "*" * len(found[0]), text)
     return text
+
+
+def money(usd: float | None, *, free: bool = False) -> str:
+    """``$1.44``, ``none`` on the local service, ``unknown`` without a price."""
+    if free:
+        return "none (the local service charges nothing)"
+    return "unknown" if usd is None else f"${usd:,.2f}" if usd >= 0.995 else f"${usd:.3f}"
+
+
+def size(count: int) -> str:
+    """``12.3 MB``; powers of ten, as disks are sold."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``7 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _any_form(character: str) -> str:

@@ -112,7 +112,8 @@ def _line(job: "Job", variant: "Variant", state: str, *, free: bool) -> dict[str
 
 
 def _print(job: "Job", root: Path, *, free: bool) -> None:
-    from batchgen.cli.words import money, table
+    from batchgen.cli.words import table
+    from batchgen.text import money
 
     found, images_known = _found(job, root)
     sizes: Counter[str] = Counter()

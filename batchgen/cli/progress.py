@@ -9,8 +9,8 @@ from typing import Never, Protocol, Self
 from tqdm import tqdm
 
 from batchgen.cli.screen import fitted, tell, tell_above
-from batchgen.cli.words import duration
 from batchgen.run.tally import Tally
+from batchgen.text import duration
 
 LINE_EVERY = 30.0
 DRAW_EVERY = 0.1

@@ -95,7 +95,8 @@ async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Out
 
 
 def _print(outcome: "Outcome") -> None:
-    from batchgen.cli.words import duration, size, spend, table
+    from batchgen.cli.words import spend, table
+    from batchgen.text import duration, size
 
     c = outcome.counts
     others = {

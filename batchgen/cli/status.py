@@ -16,8 +16,9 @@ def status(folder: Path, as_json: bool) -> None:
     Shows counts, spend, rate and what is left, from the ledger. It takes no lock, so it can be
     asked while a run goes on.
     """
-    from batchgen.cli.words import duration, spend, table
+    from batchgen.cli.words import spend, table
     from batchgen.run.standing import standing
+    from batchgen.text import duration
 
     found = standing(folder)
     if as_json:

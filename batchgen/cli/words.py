@@ -4,13 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from batchgen.cli.screen import show
-
-
-def money(usd: float | None, *, free: bool = False) -> str:
-    """``$1.44``, ``none`` on the local service, ``unknown`` without a price."""
-    if free:
-        return "none (the local service charges nothing)"
-    return "unknown" if usd is None else f"${usd:,.2f}" if usd >= 0.995 else f"${usd:.3f}"
+from batchgen.text import money
 
 
 class Spending(Protocol):
@@ -41,24 +35,6 @@ def spend(of: Spending) -> str:
     if of.refund_expected_usd:
         text += f", of which {money(of.refund_expected_usd)} should come back as refunds"
     return text
-
-
-def size(count: int) -> str:
-    """``12.3 MB``; powers of ten, as disks are sold."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``7 min``, ``3 h 20 min``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def table(rows: Iterable[tuple[str, str]]) -> None:
