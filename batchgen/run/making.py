@@ -29,6 +29,7 @@ from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
+from batchgen.run.reports import checkpoints
 from batchgen.run.rows import manifest_row
 from batchgen.run.service import Access, Service, find_access, open_service
 from batchgen.run.settle import Settler
@@ -197,7 +198,8 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, price)
         await self.stop.unless_left(money.check_balance(price, service, self.stop))
-        await work_through(context, to_do, self._ends_at())
+        async with checkpoints(self.folder, self.job.name):
+            await work_through(context, to_do, self._ends_at())
 
     def _context(
         self,
