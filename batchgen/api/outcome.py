@@ -99,8 +99,8 @@ def read_submit(
     if status < 300 and 200 <= code < 300:
         return _accepted(answer, status)
     reason = f"HTTP {status}: {answer.message}" if answer.message else f"HTTP {status}"
-    if yes := _also_says_yes(answer, status):
-        return Refusal(fate=Fate.UNCERTAIN, reason=f"{reason}; but {yes}", status=code)
+    if doubt := _doubt(answer, status):
+        return Refusal(fate=Fate.UNCERTAIN, reason=f"{reason}; but {doubt}", status=code)
     if redirected:
         return _redirected(status, headers)
     fate = _fate(status, code, broke=_speaks_of_money(answer.message, (request or {}).values()))
@@ -162,11 +162,15 @@ def _accepted(answer: Answer, status: int) -> Prediction | Refusal:
         return Refusal(fate=Fate.UNCERTAIN, reason=f"HTTP {status}: {error}", status=status)
 
 
-def _also_says_yes(answer: Answer, status: int) -> str:
-    """How a refusal says yes too, and so does not prove that nothing was created."""
+def _doubt(answer: Answer, status: int) -> str:
+    """What in a refusal speaks against it, so that it does not prove that nothing was created."""
     if answer.names_something:
         return "the answer names a prediction"
-    if status >= 400 and answer.enveloped and 200 <= answer.code < 300:
+    if status < 400 or not answer.enveloped:
+        return ""
+    # A code that is no HTTP status is the business of the API and says nothing of this.
+    broke = answer.code == 408 or (500 <= answer.code < 600 and answer.code not in _LATER)
+    if answer.code < 300 or (broke and status not in {answer.code, 503}):
         return f"its own code is {answer.code}"
     return ""
 

@@ -130,6 +130,23 @@ def test_a_503_proves_something_only_when_its_own_code_says_later_too():
     assert fate(503, body(200, "success"), Retry_After="5") is UNCERTAIN
 
 
+# The numbers from 600 are no HTTP statuses: what they mean is the business of the API.
+@pytest.mark.parametrize("own", [400, 401, 404, 429, 503, 1015, 5000])
+def test_a_429_is_turned_away_when_its_own_code_says_no_too(own):
+    assert fate(429, body(own, "slow down")) is THROTTLED
+
+
+@pytest.mark.parametrize("status", [429, 400, 401, 403, 404, 422])
+@pytest.mark.parametrize("own", [0, 100, 200, 299, 408, 500, 502, 504, 524])
+def test_a_refusal_whose_own_code_tells_of_more_proves_nothing(status, own):
+    found = read_submit(status, WAIT, body(own, "upstream timed out"))
+    assert found == Refusal(
+        fate=UNCERTAIN,
+        reason=f"HTTP {status}: upstream timed out; but its own code is {own}",
+        status=status,
+    )
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_503_page_proves_nothing_unless_it_says_when_to_come_back(page):
     assert fate(503, page) is UNCERTAIN

@@ -100,6 +100,7 @@ _UNREADABLE: Mapping[str, Misdeed] = {
 SUBMITS: Mapping[str, Misdeed] = {
     **_UNREADABLE,
     "yes429": Misdeed(status=429, code=200, data={}, headers=_LATER, bills=True),
+    "late429": Misdeed(status=429, code=504, headers=_LATER, bills=True),
     "yes400": Misdeed(status=400, code=200, data={}, bills=True),
     "code429": Misdeed(code=429, data={}, bills=True),
     "yes503": Misdeed(
