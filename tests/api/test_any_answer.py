@@ -20,20 +20,9 @@ from batchgen.api.wire import (
     read_prediction,
     read_time,
 )
+from tests.api.page import ID, PAGE
 
-ID = "0123456789abcdef0123456789abcdef"
-GOOD = {
-    "id": ID,
-    "model": "wavespeed-ai/imagen4",
-    "outputs": ["https://cdn.example/1.png", "https://cdn.example/2.png"],
-    "urls": {"get": f"https://api.wavespeed.ai/api/v3/predictions/{ID}/result"},
-    "has_nsfw_contents": [False, True],
-    "status": "completed",
-    "created_at": "2025-05-19T06:09:15.948268264Z",
-    "error": "",
-    "code": 1200,
-    "timings": {"inference": 2345},
-}
+GOOD = {**PAGE, "created_at": "2025-05-19T06:09:15.948268264Z", "code": 1200}
 NAMES = [*GOOD, "get", "url", "message", "msg", "detail", "inference", "data", "items", "inputs"]
 calm = settings(deadline=None)  # a busy machine is no failure
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

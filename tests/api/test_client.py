@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import web
@@ -15,12 +15,12 @@ from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
 from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction
 from batchgen.errors import UsageError
+from tests.support.serving import Behaviour, answer, raw, serving
 
 KEY = "wck-9876543210-client"
 ID = "0123456789abcdef"
 MODEL = "wavespeed-ai/imagen4"
 GOOD = {"code": 200, "message": "success", "data": {"id": ID, "status": "created"}}
-Behaviour = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Server:
@@ -49,13 +49,9 @@ async def good(_: web.BaseRequest) -> web.StreamResponse:
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
     made = Server()
-    runner = web.ServerRunner(web.Server(made), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    made.stopping.set()
-    await runner.cleanup()
+    async with serving(made) as made.base:
+        yield made
+        made.stopping.set()
 
 
 def client_of(base: str, timeout: float = 10) -> ServiceClient:
@@ -86,27 +82,6 @@ async def test_a_poll_is_a_get_of_the_result(server):
     ((method, path, headers, content),) = server.requests
     assert (method, path, content) == ("GET", f"/api/v3/predictions/{ID}/result", b"")
     assert headers["Authorization"] == f"Bearer {KEY}"
-
-
-def raw(content: bytes) -> Behaviour:
-    """Answer with these very bytes and hang up."""
-
-    async def behave(request: web.BaseRequest) -> web.StreamResponse:
-        assert request.transport
-        request.transport.write(content)
-        request.transport.close()
-        return web.Response()
-
-    return behave
-
-
-def answer(status: int, content: bytes = b"", **headers: str) -> Behaviour:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-
-    async def behave(_: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(status=status, body=content, headers=named)
-
-    return behave
 
 
 async def reset(request: web.BaseRequest) -> web.StreamResponse:

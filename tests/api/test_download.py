@@ -8,7 +8,8 @@ from aiohttp import web
 
 from batchgen.api import download
 from batchgen.api.download import DownloadError, GoneError
-from tests.support.imagehost import HEAD, IMAGE, answer, fetch, hop, host, raw
+from tests.support.imagehost import HEAD, IMAGE, fetch, hop, host
+from tests.support.serving import answer, raw
 
 __all__ = ["host"]
 
@@ -123,7 +124,7 @@ async def test_a_host_without_a_certificate_is_a_download_error(host):
 
 async def test_an_image_is_capped(host, monkeypatch):
     monkeypatch.setattr(download, "MAX_IMAGE_BYTES", len(IMAGE))
-    host.behave = answer()
+    host.behave = answer(200, IMAGE)
     assert b"".join(await fetch(f"{host.base}/a")) == IMAGE
     monkeypatch.setattr(download, "MAX_IMAGE_BYTES", len(IMAGE) - 1)
     with pytest.raises(DownloadError, match=r"^an image of more than 0 MiB$"):

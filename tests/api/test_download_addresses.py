@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from batchgen.api import download
 from batchgen.api.download import Downloader, DownloadError, UnsafeAddressError
-from tests.support.imagehost import answer, fetch, host
+from tests.support.imagehost import fetch, host
+from tests.support.serving import answer
 
 __all__ = ["host"]
 

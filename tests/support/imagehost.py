@@ -1,17 +1,17 @@
 """An image host on loopback that does what a test tells it, and a download from it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 
 import pytest
 from aiohttp import web
 
 from batchgen.api.download import Downloader
+from tests.support.serving import Behaviour, serving
 
 IMAGE = bytes(range(256)) * 1_000
 HEAD = b"HTTP/1.1 200 OK\r\n"
-Behaviour = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Host:
@@ -90,13 +90,9 @@ async def hop(request: web.BaseRequest) -> web.StreamResponse:
 async def host() -> AsyncIterator[Host]:
     """A host of which nothing was asked yet."""
     made = Host()
-    runner = web.ServerRunner(web.Server(made), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    made.stopping.set()
-    await runner.cleanup()
+    async with serving(made) as made.base:
+        yield made
+        made.stopping.set()
 
 
 async def fetch(address: str, *, timeout: float = 10, allow_loopback: bool = True) -> list[bytes]:
@@ -106,25 +102,3 @@ async def fetch(address: str, *, timeout: float = 10, allow_loopback: bool = Tru
         aclosing(downloader.fetch(address)) as chunks,  # type: ignore[type-var]
     ):
         return [chunk async for chunk in chunks]
-
-
-def answer(status: int = 200, content: bytes = IMAGE, **headers: str) -> Behaviour:
-    """Always answer this; ``_`` in the name of a header stands for ``-``."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-
-    async def behave(_: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(status=status, body=content, headers=named)
-
-    return behave
-
-
-def raw(content: bytes) -> Behaviour:
-    """Answer with these very bytes and hang up."""
-
-    async def behave(request: web.BaseRequest) -> web.StreamResponse:
-        assert request.transport
-        request.transport.write(content)
-        request.transport.close()
-        return web.Response()
-
-    return behave
