@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -33,15 +31,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, running_service: Servi
 def _crash(bench: Bench, point: int, *command: str) -> bool:
     """Run and die at that moment; False when the run ends before it comes."""
     command = command or ("run", "job.yaml")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.crashing", str(point), "--", *command],
-        cwd=bench.folder,
-        env=cli.environment(bench.folder, **bench.env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    crashing = "import tests.support.crashing as m; m.main()"
+    words = (point, "--", *command)
+    done = cli.run_forked(crashing, *words, cwd=bench.folder, env=bench.env)
     assert done.returncode in {0, -signal.SIGKILL}, done.stderr
     return done.returncode != 0
 

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
+
+from tests.support.forker import Forked, fork
 
 ROOT = Path(__file__).parents[2]
 KEY = "canary-4b1d-8f02-key"
@@ -29,15 +32,18 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return {**kept, **fixed, **more}
 
 
-def command(patch: Mapping[str, object] | None = None) -> list[str]:
-    """The start of a command line; *patch* sets constants such as waiting times first."""
-    if not patch:
-        return [sys.executable, "-m", "batchgen"]
+def code(patch: Mapping[str, object] | None = None) -> str:
+    """The command as Python; *patch* sets constants such as waiting times first."""
     lines = [
         f"import {name.rpartition('.')[0]} as m; m.{name.rpartition('.')[2]} = {value!r}"
-        for name, value in patch.items()
+        for name, value in (patch or {}).items()
     ]
-    return [sys.executable, "-c", "\n".join([*lines, "import batchgen.cli", "batchgen.cli.main()"])]
+    return "\n".join([*lines, "import batchgen.cli", "batchgen.cli.main()"])
+
+
+def command(patch: Mapping[str, object] | None = None) -> list[str]:
+    """The start of a command line for an interpreter of its own."""
+    return [sys.executable, *(["-c", code(patch)] if patch else ["-m", "batchgen"])]
 
 
 def run_batchgen(
@@ -48,26 +54,36 @@ def run_batchgen(
     patch: Mapping[str, object] | None = None,
 ) -> Done:
     """Run the command to its end; whatever it says, it says without a traceback."""
-    done = subprocess.run(
-        [*command(patch), *map(str, args)],
-        cwd=cwd,
-        env=environment(cwd, **(env or {})),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout,
-        check=False,
-    )
+    done = run_forked(code(patch), *args, cwd=cwd, env=env, timeout=timeout)
     assert "Traceback" not in done.stderr, done.stderr
     assert "Exception ignored" not in done.stderr, done.stderr
     return done
+
+
+def run_forked(
+    source: str, *args: object, cwd: Path, env: Mapping[str, str] | None, timeout: float = 60
+) -> Done:
+    """``python -c SOURCE ARGS…`` with everything imported already, to its end."""
+    words = list(map(str, args))
+    with TemporaryFile() as out, TemporaryFile() as err, Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), out.fileno(), err.fileno())
+        process = fork(source, words, cwd=cwd, env=environment(cwd, **(env or {})), streams=streams)
+        try:
+            returncode = process.wait(timeout)
+        finally:
+            process.kill()
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read().decode("utf-8"))
+    return Done(words, returncode, *said)
 
 
 @dataclass
 class Running:
     """A command that is running."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     folder: Path
 
     @property
@@ -118,21 +134,22 @@ def start_batchgen(
     said = cwd / "said"
     said.mkdir(exist_ok=True)
     with (
+        Path(os.devnull).open("rb") as nothing,
         (said / "stdout").open("wb") as out,
         (said / "stderr").open("wb") as err,
-        subprocess.Popen(
-            [*command(patch), *map(str, args)],
+    ):
+        process = fork(
+            code(patch),
+            list(map(str, args)),
             cwd=cwd,
             env=environment(cwd, **(env or {})),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        ) as process,
-    ):
-        try:
-            yield Running(process, said)
-        finally:
-            process.kill()
+            streams=(nothing.fileno(), out.fileno(), err.fileno()),
+        )
+    try:
+        yield Running(process, said)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def write_job(
