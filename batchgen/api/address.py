@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
 
+from batchgen.errors import UsageError
+
 # Listed here, since what `ipaddress` calls global differs between versions of Python and holds
 # multicast, tunnels and 192.0.0.8.
 _REFUSED_4 = tuple(
@@ -74,3 +76,23 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv4Address):
         return not any(address in block for block in _REFUSED_4)
     return address in _PUBLIC_6 and not any(address in block for block in _REFUSED_6)
+
+
+def check_base_url(base_url: str) -> URL:
+    """The base address of a service: https, or http on loopback.
+
+    Raises UsageError for anything else: the key must not travel in the clear.
+    """
+    try:
+        url = URL(base_url)
+        sound = bool(url.host) and url.scheme in {"http", "https"}
+        sound = sound and not url.user and not url.password
+        url.port  # noqa: B018  # an impossible port raises here
+    except ValueError:
+        sound = False
+        url = URL()
+    if not sound or url.query_string or url.fragment or url.path not in {"", "/"}:
+        raise UsageError(f"expected an address such as https://api.wavespeed.ai, got {base_url!r}")
+    if url.scheme == "http" and not is_loopback(url):
+        raise UsageError(f"expected https, got {base_url!r}: the key would travel in the clear")
+    return url

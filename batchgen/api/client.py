@@ -24,7 +24,7 @@ from batchgen.api.account import (
     read_history,
     read_number,
 )
-from batchgen.api.address import is_loopback
+from batchgen.api.address import check_base_url
 from batchgen.api.catalog import MAX_CATALOG_BYTES, catalog_path
 from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
@@ -37,7 +37,6 @@ from batchgen.api.wire import (
     result_path,
     submit_path,
 )
-from batchgen.errors import UsageError
 
 log = logging.getLogger(__name__)
 
@@ -200,26 +199,6 @@ class ServiceClient:
         seconds = ahead.total_seconds()
         # A clock that is days off is no clock, and its dates would not fit a datetime.
         self.clock_offset = seconds if 1 < abs(seconds) < 86_400 else 0.0
-
-
-def check_base_url(base_url: str) -> URL:
-    """The base address of a service: https, or http on loopback.
-
-    Raises UsageError for anything else: the key must not travel in the clear.
-    """
-    try:
-        url = URL(base_url)
-        sound = bool(url.host) and url.scheme in {"http", "https"}
-        sound = sound and not url.user and not url.password
-        url.port  # noqa: B018  # an impossible port raises here
-    except ValueError:
-        sound = False
-        url = URL()
-    if not sound or url.query_string or url.fragment or url.path not in {"", "/"}:
-        raise UsageError(f"expected an address such as https://api.wavespeed.ai, got {base_url!r}")
-    if url.scheme == "http" and not is_loopback(url):
-        raise UsageError(f"expected https, got {base_url!r}: the key would travel in the clear")
-    return url
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:

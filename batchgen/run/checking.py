@@ -26,9 +26,10 @@ from batchgen.job.load import Job
 from batchgen.job.models import MODELS
 from batchgen.job.wording import describe, did_you_mean
 from batchgen.ledger.entry import State
+from batchgen.run.access import Access
 from batchgen.run.experience import cache_file
 from batchgen.run.planning import ToDo
-from batchgen.run.service import Access, Service
+from batchgen.run.service import Service
 from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)

@@ -1,17 +1,20 @@
 """The end of a run: its outcome, and what it leaves in the dataset for people and for programs."""
 
+import json
 import time
 from dataclasses import dataclass, replace
+from itertools import chain
 
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
+from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
+from batchgen.run.access import Access
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.hooks import Begun
-from batchgen.run.reports import write_reports
-from batchgen.run.service import Access
+from batchgen.run.rows import failure_row
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -38,7 +41,7 @@ class Ending:
             self.stop.note(error.exit_code, str(error))
         outcome = self._outcome(ledger, tally)
         try:
-            write_reports(self.folder, ledger, outcome, mark)
+            _write_reports(self.folder, ledger, outcome)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
             code = exit_code(outcome.counts, self.stop)
@@ -78,3 +81,10 @@ class Ending:
 
 def _per(total: float, number: int) -> float | None:
     return round(total / number, 3) if number else None
+
+
+def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
+    broken = (State.FAILED, State.UNCERTAIN, State.EXPIRED)
+    entries = chain(ledger.entries(*broken, wanted_only=True), ledger.short())
+    write_whole(folder.failures, (json_line(failure_row(entry)) for entry in entries))
+    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from batchgen.job.load import Pace
 from batchgen.job.tiers import LOWEST, TIERS
-from batchgen.run.service import Access
 
 # For a service on this machine, which has no tiers unless it is told to.
 CONCURRENCY = 8
@@ -37,9 +36,9 @@ class Limits:
         )
 
 
-def settle_limits(pace: Pace, access: Access) -> Limits:
+def settle_limits(pace: Pace, *, remote: bool) -> Limits:
     """Fill in what *pace* leaves open; the real service is met with the lowest tier's limits."""
-    name = pace.tier or (LOWEST if access.remote else None)
+    name = pace.tier or (LOWEST if remote else None)
     tier = TIERS[name] if name else None
     return Limits(
         concurrency=pace.concurrency or (tier.concurrent if tier else CONCURRENCY),

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job
 from batchgen.ledger.entry import Entry
-from batchgen.run.service import Access, Service
+from batchgen.run.access import Access
+from batchgen.run.service import Service
 from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)

@@ -6,9 +6,10 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
+from batchgen.run.access import find_access
 from batchgen.run.opening import open_ledger, remembered_pace
 from batchgen.run.planning import longest_wait
-from batchgen.run.service import find_access, open_service
+from batchgen.run.service import open_service
 from batchgen.run.settle import GRACE, Settled, Settler
 from batchgen.run.stop import Stop
 

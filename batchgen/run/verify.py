@@ -11,12 +11,12 @@ from itertools import chain
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine
-from batchgen.dataset.huggingface import write_huggingface
 from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
+from batchgen.run.access import find_access
 from batchgen.run.breaker import Breaker
 from batchgen.run.context import Context
 from batchgen.run.experience import Experience
@@ -27,7 +27,7 @@ from batchgen.run.pacer import Pacer
 from batchgen.run.planning import is_whole, take_back
 from batchgen.run.rebuild import rebuild_ledger
 from batchgen.run.rows import manifest_row
-from batchgen.run.service import find_access, open_service
+from batchgen.run.service import open_service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
@@ -161,7 +161,6 @@ async def _repair(
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
-    write_huggingface(folder, str(ledger.meta().get("job") or folder.root.name))
     there = {name for _, name, _ in ledger.files()}
     found.fetched = ledger.totals().images - before
     found.left = [*sorted(lost - there), *_waiting(ledger)]
@@ -191,7 +190,7 @@ async def _fetch(
             model=str(meta["model"]),
             file_name=str(meta["file_name"]),
             pace=pace,
-            concurrency=settle_limits(pace, access).concurrency,
+            concurrency=settle_limits(pace, remote=access.remote).concurrency,
             price_micros=None,
             account=account,
             service=service,

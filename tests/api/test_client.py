@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from batchgen.api.address import is_loopback
-from batchgen.api.client import ServiceClient, check_base_url
+from batchgen.api.address import check_base_url, is_loopback
+from batchgen.api.client import ServiceClient
 from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal
 from batchgen.api.wire import MAX_ANSWER_BYTES, Prediction

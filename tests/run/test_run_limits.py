@@ -6,8 +6,8 @@ import pytest
 
 from batchgen.api.key import ApiKey
 from batchgen.job.load import Pace, load_job
+from batchgen.run.access import WAVESPEED, Access
 from batchgen.run.limits import settle_limits
-from batchgen.run.service import WAVESPEED, Access
 from tests.support.cli import write_job
 
 REAL = Access(base_url=WAVESPEED, key=ApiKey("key"), free=False)
@@ -37,7 +37,7 @@ def pace(tmp_path) -> Pace:
     ],
 )
 def test_what_is_said_stands_above_the_tier(pace, access, said, limits):
-    found = settle_limits(replace(pace, **said), access)
+    found = settle_limits(replace(pace, **said), remote=access.remote)
     assert (found.concurrency, found.rate, found.assumed) == limits
 
 
@@ -52,7 +52,7 @@ def test_what_is_said_stands_above_the_tier(pace, access, said, limits):
     ],
 )
 def test_an_assumption_is_said_with_what_it_means(pace, images, more):
-    assert settle_limits(pace, REAL).sentence(images) == (
+    assert settle_limits(pace, remote=True).sentence(images) == (
         "no tier is named, so the account is taken for bronze: "
         f"2 images per minute, 2 in flight{more}; name yours with run.tier or --tier"
     )
