@@ -68,10 +68,12 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``42 s``, ``7 min``, ``3 h 20 min``."""
+    """``42 s``, ``7 min``, ``3 h 20 min``, ``4 d 3 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if hours >= 72:
+        return f"{hours // 24:,} d {hours % 24} h"
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 

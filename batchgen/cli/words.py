@@ -1,6 +1,8 @@
 """Numbers for people."""
 
 from collections.abc import Iterable
+from itertools import chain, repeat
+from textwrap import wrap
 from typing import Protocol
 
 from batchgen.cli.screen import show
@@ -37,7 +39,11 @@ def spend(of: Spending) -> str:
     return text
 
 
-def table(rows: Iterable[tuple[str, str]]) -> None:
-    """Print names and values in two columns on stdout."""
+def table(rows: Iterable[tuple[str, str]], width: int | None = None) -> None:
+    """Print names and values in two columns on stdout, wrapped between words to *width*."""
     for name, value in rows:
-        show(f"{name:<10}{value}")
+        lines = [value]
+        if width:
+            lines = wrap(value, width - 10, break_long_words=False, break_on_hyphens=False)
+        for label, line in zip(chain([name], repeat("")), lines, strict=False):
+            show(f"{label:<10}{line}")

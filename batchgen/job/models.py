@@ -1,8 +1,9 @@
 """What models accept, cost and return.
 
 Facts of the Imagen 4 models come from their API pages (parameters, ranges, default ratio), the
-prices from the service's catalog, pixel sizes from Google's page of Imagen 4 at 1K and 2K. Of a
-model that is not listed here nothing is known but what the service's catalog tells of it.
+prices from the service's catalog, pixel sizes at 1K and 2K and the longest prompt from Google's
+pages of Imagen 4. Of a model that is not listed here nothing is known but what the service's
+catalog tells of it.
 """
 
 import re
@@ -87,6 +88,8 @@ class Model:
     """Price of one image in millionths of a US dollar; None when unknown."""
     sizes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: MappingProxyType({}))
     """Pixels (width, height) of an image for each aspect ratio at 1k; empty when unknown."""
+    prompt_tokens: int | None = None
+    """The longest prompt it reads, in its own tokens; None when unknown."""
 
     @property
     def documented(self) -> bool:
@@ -197,7 +200,13 @@ _IMAGEN4 = (
 
 def _imagen4(model_id: str, price_micros: int, *more: Parameter) -> Model:
     parameters = (*_IMAGEN4[:3], *more, *_IMAGEN4[3:])
-    return Model(id=model_id, price_micros=price_micros, sizes=_SIZES, parameters=parameters)
+    return Model(
+        id=model_id,
+        price_micros=price_micros,
+        sizes=_SIZES,
+        prompt_tokens=480,
+        parameters=parameters,
+    )
 
 
 MODELS: Mapping[str, Model] = MappingProxyType(

@@ -87,6 +87,11 @@ def safe_part(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-")[:60] or "x"
 
 
+def safe_name(prompt_id: str) -> str:
+    """The name that *prompt_id* has as a part of a path by itself."""
+    return _SPLIT_WORD.sub(r"\1x", _tidy(safe_part(prompt_id)))
+
+
 def _tidy(part: str) -> str:
     # The pattern of a repair comes from a ledger, which others may have edited.
     plain = re.sub(r"[^A-Za-z0-9._ -]+", "-", part).strip(" .").lstrip("-. ")

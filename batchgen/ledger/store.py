@@ -240,9 +240,9 @@ class Ledger:
         """How many of the variants that the job asks for are in each state."""
         return sums.counts(self._reader)
 
-    def images_asked(self) -> int:
-        """How many images the wanted variants ask for that were ever submitted."""
-        return sums.images_asked(self._reader)
+    def asked(self) -> dict[tuple[State, str], tuple[int, int]]:
+        """How many wanted variants each state and model has, and the images they ask for."""
+        return sums.asked(self._reader)
 
     def totals(self) -> Totals:
         """Sums over the whole dataset, variants that are no longer asked for included."""

@@ -32,7 +32,10 @@ _SUMS = (
     "count(*) FILTER (WHERE NOT wanted), "
     "count(*) FILTER (WHERE wanted AND state = 'saved' AND error_class NOTNULL) FROM variants"
 )
-_ASKED = "SELECT sum(images_asked) FROM variants WHERE wanted AND state <> 'planned'"
+_ASKED = (
+    "SELECT state, model, count(*), coalesce(sum(images_asked), 0) FROM variants WHERE wanted "
+    "GROUP BY state, model"
+)
 
 
 def counts(db: sqlite3.Connection) -> Counter[State]:
@@ -46,9 +49,17 @@ def counts(db: sqlite3.Connection) -> Counter[State]:
     return +Counter(dict(zip(State, found, strict=True)))
 
 
-def images_asked(db: sqlite3.Connection) -> int:
-    """How many images the wanted variants ask for that were ever submitted."""
-    return int(db.execute(_ASKED).fetchone()[0] or 0)
+def asked(db: sqlite3.Connection) -> dict[tuple[State, str], tuple[int, int]]:
+    """How many wanted variants of each state and model there are, and the images they ask for.
+
+    Raises sqlite3.DataError when one of the ledger is in a state that there is not.
+    """
+    try:
+        return {
+            (State(state), model): (n, images) for state, model, n, images in db.execute(_ASKED)
+        }
+    except ValueError as error:
+        raise sqlite3.DataError(str(error)) from None
 
 
 def totals(db: sqlite3.Connection) -> Totals:

@@ -17,6 +17,7 @@ from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
+from batchgen.run.access import Access, find_access
 from batchgen.run.accounts import Outcome, count
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model
@@ -29,11 +30,11 @@ from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
-from batchgen.run.reports import checkpoints
 from batchgen.run.rows import manifest_row
-from batchgen.run.service import Access, Service, find_access, open_service
+from batchgen.run.service import Service, open_service
 from batchgen.run.settle import Settler
 from batchgen.run.spend import Spend
+from batchgen.run.stock import take_stock
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 from batchgen.run.working import work_through
@@ -198,8 +199,7 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, price)
         await self.stop.unless_left(money.check_balance(price, service, self.stop))
-        async with checkpoints(self.folder, self.job.name):
-            await work_through(context, to_do, self._ends_at())
+        await work_through(context, to_do, self._ends_at())
 
     def _context(
         self,
@@ -210,7 +210,7 @@ class _Run:
         price: int | None,
     ) -> Context:
         allowed = self.pace.max_failures
-        limits = settle_limits(self.pace, self.access)
+        limits = settle_limits(self.pace, remote=self.access.remote)
         tally.rate_limit = limits.rate
         tally.projected_micros = self._projected(ledger, tally, price)
         self.hooks.progress(tally)
@@ -249,7 +249,7 @@ class _Run:
         """What the dataset will have cost, in millionths of a dollar, when nothing fails."""
         if price is None:
             return None
-        new = max(0, tally.images_planned - ledger.images_asked())
+        new = sum(take_stock(self.job, ledger).new().values())
         done, budget = tally.spent_micros + new * price, self.pace.budget_micros
         return done if budget is None else min(done, max(budget, tally.spent_micros))
 

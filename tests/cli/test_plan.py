@@ -47,14 +47,18 @@ def test_a_plan_in_words_counts_and_prices_what_is_new(bench: Bench):
     done = run_batchgen("plan", "job.yaml", cwd=bench.folder)
     assert (done.returncode, done.stderr) == (0, "")
     said = " ".join(done.stdout.split())
-    assert "6 (3 prompts × seed)" in said
-    assert "$0.240 for what is new, at $0.04 an image" in said
-    assert "6 new" in said
+    assert "variants 6 = 3 prompts × 2 seed images 6 of 1024×1024" in said
+    assert "variants images new 6 6 price $0.240 for what is new, at $0.04 an image time" in said
     assert bench.run("--budget", 0.08).returncode == 4
     said = " ".join(run_batchgen("plan", "job.yaml", cwd=bench.folder).stdout.split())
-    assert "$0.160 for what is new" in said
-    assert "2 saved" in said
-    assert "4 new" in said
+    assert "new 4 4 saved 2 2 price $0.160 for what is new, at $0.04 an image; $0.080 spent" in said
+    bench.job(2, matrix={"seed": [1, 2]})
+    said = " ".join(run_batchgen("plan", "job.yaml", cwd=bench.folder).stdout.split())
+    assert "new 2 2 saved 2 2 price" in said
+    bench.job(2, matrix={"seed": [2, 3]}, run={"budget": 0.1})
+    done = run_batchgen("plan", "job.yaml", cwd=bench.folder)
+    assert "saved 1 1 no longer wanted 1 their images" in " ".join(done.stdout.split())
+    assert "warning: the budget leaves $0.020 for what costs $0.120" in done.stderr
 
 
 def test_a_plan_leaves_the_dataset_as_it_is(bench: Bench):

@@ -73,13 +73,13 @@ async def test_states_are_those_of_the_keys_that_have_an_entry(ledger):
     assert len(ledger.states([*MANY, "a", *(f"z{n}" for n in range(2_000))])) == 1_202
 
 
-async def test_images_asked_for_are_those_of_wanted_variants_that_are_not_planned(ledger):
-    assert ledger.images_asked() == 0
+async def test_wanted_variants_and_their_images_are_counted_by_state_and_model(ledger):
+    assert ledger.asked() == {}
     for state in State:
         await bring(ledger, state, state)
     await bring(ledger, "old", State.SAVED)
     ledger.want(State)
-    assert ledger.images_asked() == len(State) - 1
+    assert ledger.asked() == {(state, "wavespeed-ai/imagen4"): (1, 1) for state in State}
 
 
 async def test_want_marks_what_the_job_asks_for_and_nothing_else(ledger):

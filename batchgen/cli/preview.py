@@ -1,0 +1,147 @@
+"""What ``batchgen plan`` shows: what a run would make, for what, and what is there already."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+from batchgen.cli.screen import show
+from batchgen.cli.words import table
+from batchgen.job.axes import read_values
+from batchgen.job.load import Job
+from batchgen.ledger.entry import State
+from batchgen.run.preview import Preview
+from batchgen.text import duration, money, size
+
+_WIDTH = 80
+
+# What people call the states of the ledger, and what to know about some of them.
+_WORDS = {
+    State.PLANNED: ("new", ""),
+    State.SUBMITTING: ("in flight", ""),
+    State.SUBMITTED: ("in flight", ""),
+    State.COMPLETED: ("to download", ""),
+    State.SAVED: ("saved", ""),
+    State.FAILED: ("failed", "run --retry-failed makes them again"),
+    State.UNCERTAIN: ("uncertain", "perhaps paid: see batchgen reconcile"),
+    State.EXPIRED: ("expired", "run --resubmit-expired buys them again"),
+}
+
+
+def warn(found: Preview) -> Iterator[str]:
+    """Sentences about what will not work out."""
+    price, budget = found.price_micros, found.pace.budget_micros
+    if price and budget is not None and price > (left := max(0, budget - found.spent_micros)):
+        yield (
+            f"the budget leaves {_dollars(left)} for what costs {_dollars(price)}: enough for "
+            f"{left * found.new_images // price:,} of {found.new_images:,} new images"
+        )
+    if found.new_bytes > found.free_bytes:
+        yield (
+            f"the new images take some {size(found.new_bytes)}, but the disk of {found.root} has "
+            f"{size(found.free_bytes)} left"
+        )
+
+
+def print_preview(job: Job, found: Preview) -> None:
+    """Print it as tables for people, at most 80 characters wide where words allow."""
+    place = "the local service" if found.free else "WaveSpeedAI"
+    table(
+        [
+            ("job", f"{job.name} ({job.file})"),
+            ("model", f"{job.model.id} on {place}"),
+            ("variants", f"{len(job.variants):,}{_factors(job)}"),
+            ("images", _sizes(found)),
+            ("dataset", str(found.root)),
+        ],
+        width=_WIDTH,
+    )
+    show("")
+    _print_states(found)
+    show("")
+    table(
+        [
+            ("price", _price(job, found)),
+            ("time", _time(found)),
+            ("disk", f"about {size(found.new_bytes)} more; {size(found.free_bytes)} are free"),
+        ],
+        width=_WIDTH,
+    )
+
+
+def _factors(job: Job) -> str:
+    prompts = _number(len(job.prompts), "prompt")
+    matrix = job.resolved.get("matrix")
+    axes = matrix if isinstance(matrix, dict) else {}
+    sizes = {n: len(read_values(raw, name=n, model=job.model)[0]) for n, raw in axes.items()}
+    if not sizes:
+        return f" of {prompts}"
+    if len(job.prompts) * math.prod(sizes.values()) == len(job.variants):
+        return " = " + " × ".join([prompts, *(f"{n:,} {name}" for name, n in sizes.items())])
+    return f" of {prompts}, with {', '.join(job.axes)}"
+
+
+def _sizes(found: Preview) -> str:
+    """The images of each size; the sizes alone when there are as many of each."""
+    counts = Counter(found.sizes)
+    names = {pair: f"{pair[0]}×{pair[1]}" if pair else "unknown size" for pair in counts}
+    whole = f"{counts.total():,}"
+    if len(counts) == 1:
+        return f"{whole} of {names[next(iter(counts))]}"
+    if len(set(counts.values())) == 1:
+        return f"{whole}: {next(iter(counts.values())):,} each of {', '.join(names.values())}"
+    return f"{whole}: " + ", ".join(f"{n:,} of {names[pair]}" for pair, n in counts.items())
+
+
+def _print_states(found: Preview) -> None:
+    rows: dict[str, tuple[int, int]] = {}
+    for (state, model), variants in found.stock.variants.items():
+        name = _WORDS[state][0]
+        before = rows.get(name, (0, 0))
+        rows[name] = (before[0] + variants, before[1] + found.stock.images[state, model])
+    notes = dict(_WORDS.values())
+    show(f"{'':<17}{'variants':>10}{'images':>11}")
+    for name, note in notes.items():
+        variants, images = rows.get(name, (0, 0))
+        if variants:
+            show(f"{name:<17}{variants:>10,}{images:>11,}  {note}".rstrip())
+    if found.unwanted:
+        show(f"{'no longer wanted':<17}{found.unwanted:>10,}{'':>11}  their images are kept")
+
+
+def _price(job: Job, found: Preview) -> str:
+    if found.free:
+        return money(None, free=True)
+    words = "nothing is new"
+    if found.new_images:
+        words = f"{_dollars(found.price_micros)} for what is new"
+        if found.price_micros is None:
+            words += " (the service quotes it when a run begins)"
+        elif job.model.price_micros:
+            words += f", at ${job.model.price_micros / 1e6:g} an image"
+    if found.spent_micros:
+        words += f"; {_dollars(found.spent_micros)} spent so far"
+    if found.pace.budget_micros is not None:
+        words += f"; the budget is {_dollars(found.pace.budget_micros)}"
+    return words
+
+
+def _dollars(micros: int | None) -> str:
+    return money(None if micros is None else micros / 1e6)
+
+
+def _time(found: Preview) -> str:
+    if not found.new_images:
+        return "none"
+    limits, stop = found.limits, found.pace.max_duration
+    words = f"about {duration(found.seconds)}, with {limits.concurrency:,} in flight"
+    if limits.rate:
+        words += f" and {limits.rate:,.10g} images a minute"
+    if limits.assumed:
+        words += f" ({limits.assumed}: no tier is named)"
+    if stop and stop < found.seconds:
+        words += f"; each run stops after {duration(stop)}"
+    return words
+
+
+def _number(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

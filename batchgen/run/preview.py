@@ -1,0 +1,118 @@
+"""What a run would do to a dataset now: how much, for what money, in what time.
+
+Nothing is sent or written, and no key is needed.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.job.load import Job, Pace
+from batchgen.ledger.entry import State, Totals
+from batchgen.run.access import is_remote
+from batchgen.run.limits import Limits, settle_limits
+from batchgen.run.options import RunOptions
+from batchgen.run.stock import Stock, known_ledger, price_of, take_stock
+
+Size = tuple[int, int]
+
+# Seconds from a submit to its images: the median of Imagen 4, and of the local service with its
+# usual eight in flight on two cores.
+_LATENCY, _LOCAL_LATENCY = 8.0, 2.0
+# Bytes of a PNG for each pixel: of photographs and paintings, and of the local service's drawings.
+_PNG, _LOCAL_PNG = 1.5, 0.18
+_USUAL: Size = (1024, 1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """A job held against its dataset."""
+
+    root: Path
+    free: bool
+    """Whether nothing is charged."""
+    stock: Stock
+    unwanted: int
+    """Variants of the dataset that the job asks for no more."""
+    sizes: Mapping[Size | None, int]
+    """Images of the whole job by width and height; None for an unknown size."""
+    pace: Pace
+    limits: Limits
+    price_micros: int | None
+    """Of all that is new; None when it is unknown."""
+    spent_micros: int
+    """Spent or possibly spent on the dataset so far."""
+    seconds: float
+    """That what is new takes within the limits, roughly."""
+    new_bytes: int
+    """That the new images take on the disk, roughly."""
+    free_bytes: int
+    """Left on the disk of the dataset."""
+
+    @property
+    def new_images(self) -> int:
+        """Images that are still to be bought."""
+        return sum(self.stock.new().values())
+
+
+def preview(job: Job, options: RunOptions) -> Preview:
+    """Hold *job* against its dataset. Raises UsageError for options that cannot be used."""
+    root = options.out or job.folder
+    service = options.service or job.service
+    pace, free = options.pace(job), service == "local"
+    limits = settle_limits(pace, remote=is_remote(service, options.base_url))
+    with known_ledger(root) as ledger:
+        stock = take_stock(job, ledger)
+        totals = ledger.totals() if ledger else None
+        begun = sum(n for (state, _), n in stock.variants.items() if state is not State.PLANNED)
+        unwanted = ledger.size() - begun if ledger else 0
+    sizes = _sizes(job)
+    images = sum(stock.new().values())
+    return Preview(
+        root=root,
+        free=free,
+        stock=stock,
+        unwanted=unwanted,
+        sizes=sizes,
+        pace=pace,
+        limits=limits,
+        price_micros=0 if free else price_of(job, stock.new()),
+        spent_micros=totals.spent_micros if totals else 0,
+        seconds=_seconds(stock, limits, latency=_LOCAL_LATENCY if free else _LATENCY),
+        new_bytes=round(images * _bytes_each(sizes, totals, free=free)),
+        free_bytes=_free_bytes(root),
+    )
+
+
+def _sizes(job: Job) -> Counter[Size | None]:
+    sizes: Counter[Size | None] = Counter()
+    asked = ("aspect_ratio", "resolution", "num_images")
+    for values, number in job.variants.tally(*asked).items():
+        # A parameter that is not set is not in the request.
+        request = {n: v for n, v in zip(asked, values, strict=True) if v is not None}
+        sizes[job.model.size(request)] += job.model.images(request) * number
+    return sizes
+
+
+def _seconds(stock: Stock, limits: Limits, *, latency: float) -> float:
+    """As long as the slower of the two takes: images per minute, or predictions in flight."""
+    images = sum(stock.new().values())
+    submits = sum(n for (state, _), n in stock.variants.items() if state is State.PLANNED)
+    paced = (images - 1) / limits.rate * 60 if limits.rate else 0.0
+    return latency + max(paced, (submits / limits.concurrency - 1) * latency, 0.0)
+
+
+def _bytes_each(sizes: Mapping[Size | None, int], totals: Totals | None, *, free: bool) -> float:
+    """The bytes of one image: as those that are there, or as pictures of that size usually have."""
+    if totals and totals.images:
+        return totals.bytes / totals.images
+    pixels = sum(n * w * h for (w, h), n in ((size or _USUAL, n) for size, n in sizes.items()))
+    return pixels / sum(sizes.values()) * (_LOCAL_PNG if free else _PNG)
+
+
+def _free_bytes(root: Path) -> int:
+    """What is left on the disk that the dataset at *root* is on, or will be on."""
+    there = next(path for path in (root, *root.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free

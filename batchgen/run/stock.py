@@ -1,0 +1,107 @@
+"""A job held against its ledger: how much of it is in which state, and what the rest costs."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.job.load import Job
+from batchgen.job.models import Model
+from batchgen.job.variants import Variant
+from batchgen.ledger.entry import State
+from batchgen.ledger.store import Ledger
+
+_CHUNK = 2_000
+
+Numbers = Counter[tuple[State, str]]
+"""By state and model; planned is all that was never submitted, or only turned away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stock:
+    """What a job asks for, by what became of it."""
+
+    variants: Numbers
+    images: Numbers
+    """That these ask for."""
+
+    def new(self) -> dict[str, int]:
+        """The images that are still to be bought, by model."""
+        return {model: n for (state, model), n in self.images.items() if state is State.PLANNED}
+
+
+def take_stock(job: Job, ledger: Ledger | None) -> Stock:
+    """Hold *job* against the *ledger* of its dataset, if there is one."""
+    stock = Stock(variants=Counter(), images=Counter())
+    if ledger and ledger.meta().get("plan") == job.variants.fingerprint():
+        for (state, model), (variants, images) in ledger.asked().items():
+            stock.variants[state, model] = variants
+            stock.images[state, model] = images
+    elif ledger:
+        _walk(job, ledger, stock)
+    for model, (variants, images) in _asked(job).items():
+        begun = [key for key in stock.variants if key[1] == model and key[0] is not State.PLANNED]
+        new = (State.PLANNED, model)
+        stock.variants[new] = variants - sum(stock.variants[key] for key in begun)
+        stock.images[new] = images - sum(stock.images[key] for key in begun)
+    return stock
+
+
+def price_of(job: Job, images: Mapping[str, int]) -> int | None:
+    """What so many *images* of each model cost, in millionths of a US dollar; None for unknown."""
+    price = 0
+    for model, number in images.items():
+        each = model_of(job, model).price_micros
+        if number and each is None:
+            return None
+        price += number * (each or 0)
+    return price
+
+
+def model_of(job: Job, model_id: str) -> Model:
+    """The model called *model_id* of those that *job* uses."""
+    assert model_id == job.model.id
+    return job.model
+
+
+@contextmanager
+def known_ledger(root: Path) -> Iterator[Ledger | None]:
+    """The ledger of the dataset in *root*, for reading; None when there is none."""
+    path = DatasetFolder(root).ledger
+    if not path.exists():
+        yield None
+        return
+    with Ledger(path, read_only=True) as ledger:
+        yield ledger
+
+
+def states(job: Job, root: Path) -> Iterator[tuple[Variant, State]]:
+    """Every variant with its state in the dataset at *root*."""
+    with known_ledger(root) as ledger:
+        for start in range(0, len(job.variants), _CHUNK):
+            chunk = list(job.variants[start : start + _CHUNK])
+            known = ledger.states([variant.key for variant in chunk]) if ledger else {}
+            for variant in chunk:
+                yield variant, known.get(variant.key, State.PLANNED)
+
+
+def _asked(job: Job) -> dict[str, tuple[int, int]]:
+    """The variants and images that the whole job asks for, by model."""
+    counts = job.variants.tally("num_images").items()
+    images = sum(job.model.images({"num_images": asked}) * n for (asked,), n in counts)
+    return {job.model.id: (len(job.variants), images)}
+
+
+def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:
+    """Look up every variant: the ledger has counted what another form of the job asks for."""
+    for start in range(0, len(job.variants), _CHUNK):
+        part = job.variants[start : start + _CHUNK]
+        keys = list(part.keys())
+        known = ledger.states(keys)
+        for index, key in enumerate(keys) if known else ():
+            if state := known.get(key):
+                variant = part[index]
+                stock.variants[state, variant.model] += 1
+                stock.images[state, variant.model] += job.model.images(variant.request)
