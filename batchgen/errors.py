@@ -4,7 +4,8 @@
 
     BatchgenError          1  a bug, unless a class below says otherwise
     ├── UsageError         2  an option, a path or the environment is wrong; nothing was sent
-    │   └── JobError       2  the job file is wrong; carries every problem with its place
+    │   ├── JobError       2  the job file is wrong; carries every problem with its place
+    │   └── ApprovalError  2  a run costs so much that somebody has to say yes first
     ├── StorageError       7  disk full, read-only, a failed write or fsync, a damaged ledger
     └── LockedError        8  another run owns the dataset
 
@@ -48,6 +49,17 @@ class UsageError(BatchgenError):
     """An option, a path or an environment variable cannot be used as given."""
 
     exit_code = ExitCode.USAGE
+
+
+class ApprovalError(UsageError):
+    """A run may cost so much that somebody has to say yes first; nothing was sent."""
+
+    def __init__(self, cost: str) -> None:
+        """Keep what it may *cost*, as half a sentence."""
+        self.cost = cost
+        super().__init__(
+            f"{cost}; say --yes, or how much the dataset may cost with run.budget or --budget"
+        )
 
 
 class StorageError(BatchgenError):

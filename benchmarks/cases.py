@@ -84,7 +84,8 @@ def _batchgen(work: Work) -> list[str]:
     }
     # JSON is YAML.
     (work.folder / "job.yaml").write_text(json.dumps(job), "utf-8")
-    return [sys.executable, "-m", "batchgen", "run", "job.yaml", "--quiet", "--base-url", work.base]
+    run = [sys.executable, "-m", "batchgen", "run", "job.yaml", "--quiet", "--yes"]
+    return [*run, "--base-url", work.base]
 
 
 CASES = {

@@ -9,6 +9,7 @@ from batchgen.cli.words import table
 from batchgen.job.axes import read_values
 from batchgen.job.load import Job
 from batchgen.ledger.entry import State
+from batchgen.run.approval import ASK_OVER, asks
 from batchgen.run.preview import Preview
 from batchgen.text import duration, money, size
 
@@ -34,6 +35,11 @@ def warn(found: Preview) -> Iterator[str]:
         yield (
             f"the budget leaves {_dollars(left)} for what costs {_dollars(price)}: enough for "
             f"{left * found.new_images // price:,} of {found.new_images:,} new images"
+        )
+    if not found.free and asks(found.pace, found.new_images, price):
+        yield (
+            f"run asks before it spends more than ${ASK_OVER}; without a terminal it needs --yes, "
+            "or a budget"
         )
     if found.new_bytes > found.free_bytes:
         yield (

@@ -9,6 +9,7 @@ from batchgen.cli.screen import forgiving_pipes, show_json, tell, tell_problem
 
 if TYPE_CHECKING:
     from batchgen.cli.progress import Progress
+    from batchgen.errors import ApprovalError
     from batchgen.job.load import Job
     from batchgen.run.accounts import Outcome
     from batchgen.run.options import RunOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--concurrency", type=int, metavar="N", help="Predictions in flight.")
 @click.option("--rate", type=float, metavar="N", help="Images per minute.")
 @click.option("--budget", type=float, metavar="USD", help="The most this dataset may cost.")
+@click.option("--yes", is_flag=True, help="Spend more than $50 without being asked.")
 @click.option("--limit", type=int, metavar="N", help="Send no more than N submits.")
 @click.option("--max-duration", metavar="6h", help="Send no submits after this long.")
 @click.option("--max-failures", metavar="N|P%", help="Stop when more variants fail.")
@@ -45,10 +47,12 @@ def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: ob
     """
     import asyncio
     import gc
+    from dataclasses import replace
 
     from batchgen.cli.logs import logging_to
     from batchgen.cli.progress import choose
     from batchgen.dataset.folder import DatasetFolder
+    from batchgen.errors import ApprovalError
     from batchgen.job.load import load_job
     from batchgen.run.options import RunOptions
 
@@ -65,7 +69,11 @@ def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: ob
         # What is imported lives to the end: not looking through it again and again takes a tenth
         # off the CPU of a run.
         gc.freeze()
-        outcome = asyncio.run(_make(job, chosen, progress))
+        try:
+            outcome = asyncio.run(_make(job, chosen, progress))
+        except ApprovalError as error:
+            _ask(error)
+            outcome = asyncio.run(_make(job, replace(chosen, yes=True), progress))
     with forgiving_pipes():
         if as_json:
             show_json(outcome.summary())
@@ -74,6 +82,18 @@ def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: ob
     if not quiet or outcome.exit_code:
         tell(f"batchgen: {outcome.sentence()}")
     return outcome.exit_code
+
+
+def _ask(error: "ApprovalError") -> None:
+    """Ask whether that much may be spent. Raises *error* where nobody can answer."""
+    import sys
+
+    from batchgen.errors import UsageError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise error
+    if not click.confirm(f"{error.cost}. Go on?", err=True):
+        raise UsageError("nothing was sent")
 
 
 async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Outcome":

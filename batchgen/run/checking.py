@@ -58,13 +58,18 @@ async def check_model(job: Job, access: Access, service: Service, to_do: ToDo, s
     try:
         told = await stop.unless_left(ask_catalog(job, access, service.client))
     except UsageError as error:
-        paid = to_do.ledger.entries(State.COMPLETED, State.SUBMITTED, State.UNCERTAIN)
-        if next(iter(paid), None) is None:
-            raise
-        stop.no_more_submits(ExitCode.INCOMPLETE, str(error))
+        refuse(error, to_do, stop)
     else:
         if isinstance(told, str):
             log.warning("%s", told)
+
+
+def refuse(error: UsageError, to_do: ToDo, stop: Stop) -> None:
+    """Raise *error*, or let the submits end with it when there is paid work to collect."""
+    paid = to_do.ledger.entries(State.COMPLETED, State.SUBMITTED, State.UNCERTAIN)
+    if next(iter(paid), None) is None:
+        raise error
+    stop.no_more_submits(ExitCode.INCOMPLETE, str(error))
 
 
 async def check_plan(job: Job, access: Access) -> CatalogModel | str:

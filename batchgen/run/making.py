@@ -10,7 +10,7 @@ import yaml
 
 from batchgen.dataset.folder import DatasetFolder, network_file_system, write_whole
 from batchgen.dataset.manifest import Manifest, columns
-from batchgen.errors import ExitCode
+from batchgen.errors import ApprovalError, ExitCode
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State, Totals
@@ -19,8 +19,9 @@ from batchgen.ledger.store import Ledger
 from batchgen.run import money
 from batchgen.run.access import Access, find_access
 from batchgen.run.accounts import Outcome, count
+from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
-from batchgen.run.checking import check_model
+from batchgen.run.checking import check_model, refuse
 from batchgen.run.context import Context, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
@@ -189,6 +190,10 @@ class _Run:
         if price is not None:
             ledger.set_meta(price_micros=price)
         money.check_budget(price, self.pace.budget_micros, self.job)
+        try:
+            check_approval(self.job, self._to_do(ledger), self.pace, price)
+        except ApprovalError as error:
+            refuse(error, self._to_do(ledger), self.stop)
         context = self._context(ledger, manifest, tally, service, price)
         await self.stop.unless_left(self._settle(context))
         to_do = self._to_do(ledger)

@@ -27,6 +27,8 @@ class RunOptions:
     """Images per minute."""
     budget: float | None = None
     """US dollars for the dataset as a whole."""
+    yes: bool = False
+    """Run also when it may cost more than ``approval.ASK_OVER``; a budget says as much."""
     limit: int | None = None
     """Submits in this run."""
     max_duration: str | None = None

@@ -39,7 +39,7 @@ async def main(job_file: str) -> None:
         if not quarter and tally.images_made * 4 >= tally.images_planned:
             quarter = memory()
 
-    outcome = await run_job(job, RunOptions(), hooks=Hooks(progress=watch))
+    outcome = await run_job(job, RunOptions(yes=True), hooks=Hooks(progress=watch))
     left = {
         "exit_code": int(outcome.exit_code),
         "quarter": quarter,
