@@ -29,22 +29,12 @@ resource.setrlimit(resource.RLIMIT_AS, ({MEMORY}, {MEMORY}))
 import batchgen.cli
 batchgen.cli.main()
 """
-PLAN = (sys.executable, "-c", LIMITED, "plan", "job.yaml")
 
 
 def plan(folder: Path) -> cli.Done:
     """``batchgen plan``, in a part of the time and of the memory that harm would take."""
     began = time.monotonic()
-    done = subprocess.run(
-        PLAN,
-        cwd=folder,
-        env=cli.environment(folder),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=30,
-        check=False,
-    )
+    done = cli.run_forked(LIMITED, "plan", "job.yaml", cwd=folder, timeout=30)
     assert "Traceback" not in done.stderr, done.stderr[-2_000:]
     assert time.monotonic() - began < 20
     return done
@@ -148,15 +138,10 @@ for path in sys.argv[1:]:
     jobs += [HEAD + f'model: "{model}"\n' for model in MODELS]
     for number, job in enumerate(jobs):
         (tmp_path / f"{number}.yaml").write_text(job, "utf-8")
-    said = subprocess.run(
-        [sys.executable, "-c", code, *(f"{number}.yaml" for number in range(len(jobs)))],
-        cwd=tmp_path,
-        env=cli.environment(tmp_path),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=True,
-    ).stdout.splitlines()
+    files = [f"{number}.yaml" for number in range(len(jobs))]
+    done = cli.run_forked(code, *files, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
     expected = ["expected" for _ in PATTERNS] + list(MODELS.values())
     for job, line, words in zip(jobs, said, expected, strict=True):
         assert words in line or (words == "expected" and "unknown placeholder" in line), job
@@ -252,7 +237,7 @@ def test_a_plan_of_more_than_anybody_can_make_is_told_line_by_line(tmp_path: Pat
     limit = "run: {max_variants: 9000000000000000000}\n"
     (tmp_path / "job.yaml").write_text(ENORMOUS[case] + limit)
     with subprocess.Popen(
-        [*PLAN, "--json"],
+        [sys.executable, "-c", LIMITED, "plan", "job.yaml", "--json"],
         cwd=tmp_path,
         env=cli.environment(tmp_path),
         stdout=subprocess.PIPE,

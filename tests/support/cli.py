@@ -61,7 +61,7 @@ def run_batchgen(
 
 
 def run_forked(
-    source: str, *args: object, cwd: Path, env: Mapping[str, str] | None, timeout: float = 60
+    source: str, *args: object, cwd: Path, env: Mapping[str, str] | None = None, timeout: float = 60
 ) -> Done:
     """``python -c SOURCE ARGS…`` with everything imported already, to its end."""
     words = list(map(str, args))
