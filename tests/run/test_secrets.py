@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import cli
+from tests.support.account import POISONS
 from tests.support.bench import QUICK, Bench
 from tests.support.misdeeds import IMAGES, NSFW, OUTPUTS, POLLS, SUBMITS
 
@@ -79,6 +80,41 @@ def test_a_service_that_quotes_the_key_does_not_make_us_write_it(bench: Bench):
     assert done.returncode == 6
     assert "not a valid key: Bearer ***" in done.stderr
     assert b"***" in _check(bench, done.stdout, done.stderr)
+
+
+def test_no_command_shows_a_key_that_every_answer_quotes(bench: Bench):
+    cli.write_job(bench.folder / "other.yaml", ["a pear"], model="acme/paint")
+    bench.job(["a pear [submit=reset]", "a plum", "a fig [submit=400]"])
+    assert bench.run().returncode == 5
+    bench.age(600)
+    (bench.dataset / bench.image_files()[0]).unlink()
+    env = {**bench.env, "WAVESPEED_API_KEY": f"wrong-{cli.KEY}"}
+    said = b""
+    for command, code in {
+        ("status", "out/job", "--json"): 0,
+        ("plan", "job.yaml", "--json"): 0,
+        ("plan", "other.yaml", "--check"): 0,
+        ("verify", "out/job", "--repair", "--json"): 3,
+        ("reconcile", "out/job", "--grace", 0): 5,
+        ("run", "job.yaml", "--verbose"): 5,
+        ("run", "job.yaml", "--json", "--retry-failed", "--on-uncertain", "resubmit"): 6,
+    }.items():
+        done = cli.run_batchgen(*command, cwd=bench.folder, env=env, patch=QUICK)
+        assert done.returncode == code, done.stderr
+        said = _check(bench, done.stdout, done.stderr)
+    assert b"not a valid key: Bearer ***" in said
+
+
+def test_no_history_makes_us_write_the_key(bench: Bench):
+    bench.job(["a pear [submit=reset]", "a plum [submit=reset]"])
+    assert bench.run().returncode == 5
+    bench.age(600)
+    for history in ("told", "failing", "page", "odd", *sorted(POISONS.keys() - {"fresh"})):
+        bench.service.account(history=history, ago=600)
+        done = bench.reconcile("--grace", 0)
+        # Which of two is whose, no history without the requests can tell.
+        assert (done.returncode, bench.states()) == (5, {"uncertain": 2}), done.stderr
+        _check(bench, done.stdout, done.stderr)
 
 
 class _Raises:
