@@ -43,6 +43,7 @@ def _kill_after(bench: Bench, done: Callable[[], int], more: int) -> None:
     with bench.start() as running:
         while running.process.alive and done() < until:
             assert time.monotonic() < deadline
+            time.sleep(0.002)
         running.process.signal(signal.SIGKILL)
         assert running.process.wait() in {-signal.SIGKILL, 0, 5}
 
