@@ -1,50 +1,84 @@
 """``batchgen init``: a first job file."""
 
+import json
+import os
+import re
 from pathlib import Path
 
 import click
 
 from batchgen.cli.screen import show
 
-STARTER = """\
-# A batchgen job. Try it without a key:  batchgen run {name}
-name: {stem}
-service: local            # the local service; leave this line out to use WaveSpeedAI
-
-prompts:
-  - id: teapot            # names the prompt in the manifest and in file names
-    text: A blue enamel teapot on a windowsill, morning light
-  - id: harbour
-    text: A small harbour in fog, fishing boats, muted colours
-    negative_prompt: people
-
-matrix:                   # every list multiplies: 2 prompts × 2 seeds × 2 ratios
-  seed: [1, 2]            # or "0..99", or {{start: 1000, count: 4}}
-  aspect_ratio: [1:1, 16:9]
-
-run:
-  concurrency: 8          # predictions in flight
-  # rate: 60              # images per minute
-  # budget: 5             # US dollars for the dataset as a whole
-"""
+_STARTER = Path(__file__).with_name("starter.yaml")
+_SCHEMA = "batchgen.schema.json"
 
 
 @click.command()
 @click.argument(
     "path", metavar="[JOB.yaml]", type=click.Path(path_type=Path), default=Path("job.yaml")
 )
-def init(path: Path) -> None:
-    """Write a first job file, commented, that runs as it is."""
-    import re
+@click.option(
+    "--from",
+    "prompts",
+    metavar="PROMPTS",
+    type=click.Path(path_type=Path),
+    help="A file of prompts to use: .txt (a line each), .csv, .tsv or .jsonl.",
+)
+def init(path: Path, prompts: Path | None) -> None:
+    """Write a first job file, commented, that runs as it is.
 
-    from batchgen.errors import UsageError
+    Beside it goes batchgen.schema.json, by which an editor with a YAML language server knows the
+    keys of a job. No file is ever overwritten.
+    """
+    from batchgen.errors import BatchgenError, UsageError
+    from batchgen.job.load import load_job
 
+    text = _STARTER.read_text("utf-8").replace("job.yaml", path.name)
     stem = re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-._") or "job"
+    text = text.replace("name: my-job\n", f"name: {stem}\n")
+    if prompts:
+        text = _with_prompts(text, prompts, path.parent)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(STARTER.format(name=path, stem=stem))
+            file.write(text)
     except FileExistsError:
         raise UsageError(f"{path} is there already; give another name") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    show(f"wrote {path}; now run:  batchgen run {path}")
+    try:
+        job = load_job(path)
+    except BatchgenError:
+        path.unlink()  # the prompts are of no use, and so is a job of them
+        raise
+    show(f"wrote {path}: {len(job.prompts):,} prompts, {job.image_count():,} images")
+    if _write_schema(path.with_name(_SCHEMA)):
+        show(f"wrote {path.with_name(_SCHEMA)}, for help in your editor")
+    show(f"look at it, then:  batchgen plan {path}  and  batchgen run {path}")
+
+
+def _with_prompts(text: str, prompts: Path, folder: Path) -> str:
+    """The starter with the file *prompts* instead of its own prompts."""
+    file = json.dumps(os.path.relpath(prompts, folder), ensure_ascii=False)
+    before, _, rest = text.partition("\nprompts:\n")
+    _, _, after = rest.partition("\nmatrix:\n")
+    return (
+        f"{before}\nprompts:\n  - file: {file}\n    # negative_prompt: people"
+        "     # any parameter, for every prompt of the file\n\n"
+        f"# Every list multiplies.\nmatrix:\n{after}"
+    )
+
+
+def _write_schema(path: Path) -> bool:
+    """Write the schema to *path* unless there is a file. Raises UsageError."""
+    from batchgen.errors import UsageError
+    from batchgen.job.schema import job_schema
+
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            json.dump(job_schema(), file, indent=2)
+            file.write("\n")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from None
+    return True

@@ -13,7 +13,6 @@ def schema() -> None:
 
         # yaml-language-server: $schema=batchgen.schema.json
     """
-    from batchgen.job.shape import JobFile
+    from batchgen.job.schema import job_schema
 
-    document = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    show_json({**document, **JobFile.model_json_schema()}, indent=2)
+    show_json(job_schema(), indent=2)

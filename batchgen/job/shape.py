@@ -145,8 +145,8 @@ AxisItem = Annotated[
                 {
                     "type": "object",
                     "properties": {
-                        "start": {"type": "integer"},
-                        "count": {"type": "integer", "minimum": 1},
+                        "start": {"type": "integer", "description": "the first value"},
+                        "count": {"type": "integer", "minimum": 1, "description": "how many"},
                     },
                     "required": ["start", "count"],
                     "additionalProperties": False,

@@ -1,11 +1,14 @@
 """The commands for starting out: init, models, schema."""
 
 import json
+import re
+from itertools import chain
 from typing import Any
 
 import pytest
 import yaml
 
+from batchgen.job.load import load_job
 from tests.support.cli import ROOT, rows, run_batchgen
 
 
@@ -15,6 +18,66 @@ def test_init_writes_a_job_that_runs_as_it_is(tmp_path):
     ran = run_batchgen("run", "job.yaml", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert len(rows(tmp_path / "out" / "job")) == 8
+
+
+def test_init_goes_on_with_the_commands_it_names(tmp_path):
+    (tmp_path / "jobs").mkdir()
+    done = run_batchgen("init", "jobs/first.yaml", cwd=tmp_path)
+    assert done.stdout.splitlines() == [
+        "wrote jobs/first.yaml: 2 prompts, 8 images",
+        "wrote jobs/batchgen.schema.json, for help in your editor",
+        "look at it, then:  batchgen plan jobs/first.yaml  and  batchgen run jobs/first.yaml",
+    ]
+    text = (tmp_path / "jobs" / "first.yaml").read_text("utf-8")
+    assert text.startswith("# yaml-language-server: $schema=batchgen.schema.json\n")
+    assert "\nname: first\n" in text
+
+
+def _examples(text: str) -> list[list[int]]:
+    """The commented-out examples of a job: their line numbers, those together that are one."""
+    found: list[list[int]] = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines[1:], 1):
+        if re.match(r" *# ([a-z_]+:|- | )", line):
+            begins = not lines[number].startswith("#  ")
+            found.append([number]) if begins else found[-1].append(number)
+    return found
+
+
+def test_every_example_of_the_starter_is_valid_alone_and_with_all_others(tmp_path):
+    assert run_batchgen("init", cwd=tmp_path).returncode == 0
+    path = tmp_path / "job.yaml"
+    lines = path.read_text("utf-8").splitlines()
+    examples = _examples(path.read_text("utf-8"))
+    assert len(examples) >= 6
+    for chosen in [*examples, [*chain(*examples)]]:
+        used = [re.sub("# ", "", s, count=1) if n in chosen else s for n, s in enumerate(lines)]
+        path.write_text("\n".join(used), "utf-8")
+        assert load_job(path).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("p.txt", "A pear\n# not one\nA plum\n"), ("p.csv", "text,seed\nA pear,1\nA plum,2\n")],
+)
+def test_init_takes_the_prompts_of_a_file(tmp_path, name: str, content: str):
+    (tmp_path / name).write_text(content)
+    (tmp_path / "jobs").mkdir()
+    done = run_batchgen("init", "jobs/j.yaml", "--from", name, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("wrote jobs/j.yaml: 2 prompts, ")
+    job = load_job(tmp_path / "jobs" / "j.yaml")
+    assert [prompt.text for prompt in job.prompts] == ["A pear", "A plum"]
+
+
+@pytest.mark.parametrize("name", ["nowhere.txt", "table.csv", "odd.docx"])
+def test_init_leaves_no_job_of_prompts_that_cannot_be_read(tmp_path, name: str):
+    (tmp_path / "table.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "odd.docx").write_text("A pear\n")
+    done = run_batchgen("init", "--from", name, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert name in done.stderr
+    assert not (tmp_path / "job.yaml").exists()
 
 
 @pytest.mark.parametrize("name", ["My Kitchen!.yaml", "ÄÖ.yaml", "a b.yaml"])
@@ -28,6 +91,10 @@ def test_init_never_overwrites_a_file(tmp_path):
     done = run_batchgen("init", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert (tmp_path / "job.yaml").read_text() == "mine"
+    (tmp_path / "batchgen.schema.json").write_text("mine too")
+    done = run_batchgen("init", "other.yaml", cwd=tmp_path)
+    assert "schema" not in done.stdout
+    assert (tmp_path / "batchgen.schema.json").read_text() == "mine too"
 
 
 def test_models_lists_the_parameters_and_the_price(tmp_path):

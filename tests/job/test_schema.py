@@ -1,0 +1,40 @@
+"""The JSON Schema of job files says something about every key."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from batchgen.job.models import MODELS
+from batchgen.job.schema import job_schema
+
+
+def _properties(value: object, way: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property in *value*, with its way from the top."""
+    if isinstance(value, dict):
+        properties = value.get("properties")
+        for name, part in properties.items() if isinstance(properties, dict) else ():
+            yield f"{way}.{name}", part
+        for name, part in value.items():
+            yield from _properties(part, f"{way}.{name}" if name != "properties" else way)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _properties(part, way)
+
+
+def test_every_key_is_described():
+    schema = job_schema()
+    found = dict(_properties(schema))
+    assert len(found) > 40
+    for way, part in found.items():
+        section = schema["$defs"].get(part.get("$ref", "").rpartition("/")[2], {})
+        forms = [section, part, *part.get("anyOf", ())]
+        assert any(len(form.get("description", "")) > 5 for form in forms), way
+
+
+def test_parameters_are_suggested_and_refuse_nothing():
+    schema = job_schema()
+    for part in (schema["properties"]["params"], schema["$defs"]["PromptEntry"]):
+        ratio = part["properties"]["aspect_ratio"]
+        assert "one of 1:1, 16:9" in ratio["description"]
+        assert {} in ratio["anyOf"] or {} in ratio["anyOf"][0]["anyOf"]
+        assert part["additionalProperties"] is True
+    assert schema["properties"]["model"]["anyOf"] == [{"enum": [*MODELS]}, {"type": "string"}]
