@@ -17,9 +17,10 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"job"},
     "ledger": set(),
     "dataset": set(),
+    "report": {"dataset"},
     "local": {"job.models", "job.tiers", "api.wire"},
     "run": {"job", "api", "ledger", "dataset", "local"},
-    "cli": {"job", "api", "ledger", "dataset", "local", "run"},
+    "cli": {"job", "api", "ledger", "dataset", "report", "local", "run"},
     "__main__": {"cli"},
     "__init__": {"job", "dataset", "run"},
 }

@@ -15,6 +15,7 @@ from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
 from batchgen.cli.reconcile import reconcile
+from batchgen.cli.report import report
 from batchgen.cli.run import run
 from batchgen.cli.schema import schema
 from batchgen.cli.screen import (
@@ -42,7 +43,7 @@ def commands() -> None:
     """
 
 
-for command in (run, plan, status, verify, reconcile, serve, init, models, schema):
+for command in (run, plan, status, report, verify, reconcile, serve, init, models, schema):
     commands.add_command(command)
 
 

@@ -3,18 +3,16 @@
 import json
 import time
 from dataclasses import dataclass, replace
-from itertools import chain
 
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
-from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
 from batchgen.run.access import Access
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.hooks import Begun
-from batchgen.run.rows import failure_row
+from batchgen.run.rows import unfinished
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -84,7 +82,5 @@ def _per(total: float, number: int) -> float | None:
 
 
 def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
-    broken = (State.FAILED, State.UNCERTAIN, State.EXPIRED)
-    entries = chain(ledger.entries(*broken, wanted_only=True), ledger.short())
-    write_whole(folder.failures, (json_line(failure_row(entry)) for entry in entries))
+    write_whole(folder.failures, map(json_line, unfinished(ledger)))
     write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])

@@ -1,7 +1,11 @@
 """Ledger entries as rows of the manifest and of the failures."""
 
+from collections.abc import Iterator
+from itertools import chain
+
 from batchgen.job.models import find_model
-from batchgen.ledger.entry import Entry, Image
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.store import Ledger
 
 Row = dict[str, object]
 
@@ -52,6 +56,12 @@ def failure_row(entry: Entry) -> Row:
         "paid": entry.paid,
         "attempts": entry.attempts,
     }
+
+
+def unfinished(ledger: Ledger) -> Iterator[Row]:
+    """The rows of all variants that ended and have not all their images."""
+    broken = (State.FAILED, State.UNCERTAIN, State.EXPIRED)
+    return map(failure_row, chain(ledger.entries(*broken, wanted_only=True), ledger.short()))
 
 
 def _parameters(entry: Entry) -> Row:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.cli import environment, run_batchgen
 
-COMMANDS = ("run", "plan", "status", "serve", "init", "models", "schema")
+COMMANDS = ("run", "plan", "status", "report", "serve", "init", "models", "schema")
 HEAVY = ("aiohttp", "aiofiles", "pydantic", "PIL", "tqdm", "yaml", "sqlite3", "asyncio")
 
 

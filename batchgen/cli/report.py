@@ -1,0 +1,82 @@
+"""``batchgen report``: a page to look at a dataset, while it is made or after."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
+
+if TYPE_CHECKING:
+    from batchgen.dataset.folder import DatasetFolder
+    from batchgen.report.thumbs import Progress
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--sheet", is_flag=True, help="Draw contact sheets as well, one for each two axes.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def report(folder: Path, sheet: bool, as_json: bool) -> None:
+    """Write DIR/report.html: the dataset DIR as a gallery with its numbers.
+
+    The page needs no network and no server; open it in a browser. Thumbnails are kept in
+    DIR/.thumbs, contact sheets go to DIR/sheets. It takes no lock, so it can be written while a
+    run goes on.
+    """
+    from dataclasses import asdict
+
+    from batchgen.dataset.folder import DatasetFolder
+    from batchgen.report import write_report, write_sheets
+
+    with _bar() as progress:
+        written = write_report(folder, **_now(DatasetFolder(folder)), progress=progress)
+    sheets = write_sheets(folder) if sheet else []
+    for number, trouble in ((written.missing, "not there"), (written.changed, "not as saved")):
+        if number:
+            files = (
+                "the file of 1 image is" if number == 1 else f"the files of {number:,} images are"
+            )
+            tell(f"{files} {trouble}; batchgen verify {folder} tells which")
+    with forgiving_pipes():
+        if as_json:
+            found = {**asdict(written), "page": str(written.page)}
+            show_json({**found, "sheets": [str(path) for path in sheets]})
+        else:
+            for path in (written.page, *sheets):
+                show(str(path))
+
+
+def _now(folder: "DatasetFolder") -> dict[str, Any]:
+    """How the dataset stands now; without a ledger its files tell how it was."""
+    if not folder.ledger.is_file():
+        return {}
+    import json
+
+    from batchgen.ledger.store import Ledger
+    from batchgen.run.rows import unfinished
+    from batchgen.run.standing import standing
+
+    with Ledger(folder.ledger, read_only=True) as ledger:
+        failures = list(unfinished(ledger))
+    last = json.loads(folder.summary.read_bytes()) if folder.summary.is_file() else {}
+    return {"failures": failures, "standing": {**last, **standing(folder.root).as_json()}}
+
+
+@contextmanager
+def _bar() -> "Iterator[Progress | None]":
+    """A bar on a terminal; thumbnails of a large dataset take minutes when they are first made."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=" thumbnails", leave=False, delay=0.5) as bar:
+
+        def progress(number: int, total: int) -> None:
+            bar.total = total
+            bar.update(number - bar.n)
+
+        yield progress

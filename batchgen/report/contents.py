@@ -1,0 +1,142 @@
+"""What there is to report: the rows of a dataset, taken for what they are, data from outside."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.manifest import columns
+from batchgen.errors import StorageError, UsageError
+
+Row = dict[str, object]
+
+# Names that the page links to and that thumbnails are made of; anyone may have edited the manifest.
+_FILE_NAME = re.compile(r"images(/(?!\.)[^/\\\x00-\x1f\x7f]{1,255})+")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_LONGEST = 64 * 1024 * 1024  # bytes of a row
+_AXES = ("prompt_id", "seed", "aspect_ratio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The rows of a dataset and where its variants stand."""
+
+    folder: DatasetFolder
+    images: Sequence[Row]
+    """As in the manifest; ``file_name`` and ``sha256`` are None where they cannot be used."""
+    failures: Sequence[Row]
+    standing: Mapping[str, object]
+    """As in ``summary.json``; empty when no run has ended yet."""
+
+    @property
+    def axes(self) -> list[str]:
+        """The columns that tell variants apart: the usual ones, then the others of the job."""
+        usual = {*columns(), "state"}
+        others = dict.fromkeys(name for row in self.images for name in row if name not in usual)
+        return [name for name in (*_AXES, *others) if self._differs(name)]
+
+    def _differs(self, name: str) -> bool:
+        first = object()
+        for row in (*self.images, *self.failures):
+            value = row.get(name)
+            if first.__class__ is object:
+                first = value
+            elif value != first:
+                return True
+        return False
+
+
+def number(row: Mapping[str, object], name: str) -> float | None:
+    """The number that *row* holds under *name*; None when it is unknown or no number."""
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def read_contents(
+    root: Path,
+    *,
+    failures: Iterable[Row] | None = None,
+    standing: Mapping[str, object] | None = None,
+) -> Contents:
+    """What the dataset in *root* holds, also while a run adds to it.
+
+    Whoever can ask the ledger gives *failures* and *standing* as they are now; the files of the
+    dataset tell how they were when the last run ended. Raises UsageError when there is no dataset,
+    StorageError when its files cannot be read.
+    """
+    folder = DatasetFolder(root)
+    if not folder.manifest_jsonl.is_file():
+        raise UsageError(f"expected a dataset at {root}, but it has no manifest.jsonl")
+    if failures is None:
+        failures = _rows(folder.failures) if folder.failures.is_file() else ()
+    return Contents(
+        folder=folder,
+        images=[_checked(row) for row in _rows(folder.manifest_jsonl)],
+        failures=[_shown(row) for row in failures],
+        standing=_shown(_summary(folder.summary) if standing is None else standing),
+    )
+
+
+def _rows(path: Path) -> Iterable[Row]:
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(_LONGEST), b""), 1):
+                if line.endswith(b"\n"):  # a run may be writing the last one right now
+                    yield _row(line, f"{path}:{number}")
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _row(line: bytes, place: str) -> Row:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        row = None
+    if not isinstance(row, dict):
+        raise StorageError(
+            f"{place}: expected a row as a JSON object, got something else; "
+            "batchgen verify --repair writes the file anew"
+        )
+    return _shown(row)
+
+
+def _shown(row: Mapping[str, object]) -> Row:
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: object) -> object:
+    """*value*, which a page can show: a text, a number that JSON knows, a truth or nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53:
+        return str(value)  # a browser would round it
+    if isinstance(value, str):
+        # Half a character, which JSON can hold and no file.
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    return value if value is None or isinstance(value, int | float) else json.dumps(value)
+
+
+def _checked(row: Row) -> Row:
+    name, sha256 = row.get("file_name"), row.get("sha256")
+    if not (isinstance(name, str) and len(name) <= 1_000 and _FILE_NAME.fullmatch(name)):
+        row["file_name"] = None
+    if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
+        row["sha256"] = None
+    return row
+
+
+def _summary(path: Path) -> Mapping[str, object]:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise StorageError(f"{path} is no JSON object; the next run writes it anew")
+    return found

@@ -1,0 +1,111 @@
+"""The head of a report: what the dataset is, how it stands, and its numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from batchgen.report.contents import Contents, number
+from batchgen.text import duration, money, size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number and what it counts."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """What stands above everything else."""
+
+    title: str
+    about: str
+    kind: str
+    """``good``, ``wait`` or ``bad``: how the verdict is coloured."""
+    word: str
+    """The class of the last run, or that one goes on."""
+    verdict: str
+    numbers: Sequence[Number]
+
+
+def headline(contents: Contents, now: datetime) -> Headline:
+    """The headline of *contents* as they were at *now*."""
+    standing = contents.standing
+    models = list(dict.fromkeys(str(row.get("model")) for row in contents.images))
+    model = f"{len(models)} models" if len(models) > 3 else ", ".join(models)
+    service = {"local": "the local service", "wavespeed": "WaveSpeedAI"}.get(
+        str(standing.get("service")), ""
+    )
+    asof = now.astimezone(UTC)
+    kind, word, verdict = _verdict(contents)
+    return Headline(
+        title=str(standing.get("job") or contents.folder.root.resolve().name),
+        about=" · ".join(
+            part for part in (model, service, f"{asof.day} {asof:%B %Y, %H:%M} UTC") if part
+        ),
+        kind=kind,
+        word=word,
+        verdict=verdict,
+        numbers=_numbers(contents),
+    )
+
+
+def _verdict(contents: Contents) -> tuple[str, str, str]:
+    standing = contents.standing
+    planned = _count(standing, "planned")
+    if not planned:
+        return "wait", "no run has ended", f"{len(contents.images):,} images so far."
+    saved, short = _count(standing, "saved"), _count(standing, "short")
+    others = [
+        f"{count:,} {words}"
+        for name, words in (
+            ("failed", "failed"), ("uncertain", "may have been paid"), ("expired", "expired"),
+            ("short", "with fewer images than asked for"), ("pending", "still to do"),
+        )
+        if (count := _count(standing, name))
+    ]  # fmt: skip
+    sentence = f"{saved - short:,} of {planned:,} variants have all their images"
+    sentence += f": {', '.join(others)}." if others else "."
+    if standing.get("running"):
+        return "wait", "running", sentence
+    if not others:
+        return "good", "ok", sentence
+    word = str(standing.get("class") or "incomplete")
+    why = str(standing.get("why") or "")
+    return "bad", word if word != "ok" else "incomplete", f"{sentence} {why}".strip()
+
+
+def _numbers(contents: Contents) -> list[Number]:
+    standing, images = contents.standing, contents.images
+    flagged = sum(row.get("nsfw") is True for row in images)
+    bytes_ = int(sum(number(row, "bytes") or 0 for row in images))
+    share = f"{100 * flagged / len(images):.0f} %" if images else ""
+    numbers = [
+        Number(name="images", value=f"{len(images):,}", note=size(bytes_) if images else ""),
+        Number(name="flagged NSFW", value=f"{flagged:,}", note=share),
+    ]
+    if planned := _count(standing, "planned"):
+        saved = Number(
+            name="variants saved",
+            value=f"{_count(standing, 'saved'):,}",
+            note=f"of {planned:,}",
+        )
+        numbers.insert(0, saved)
+    if contents.failures:
+        numbers.append(Number(name="without all images", value=f"{len(contents.failures):,}"))
+    if standing.get("service") == "local":
+        numbers.append(Number(name="spent", value="$0", note="local service"))
+    elif (spent := number(standing, "spent_usd")) is not None:
+        numbers.append(Number(name="spent", value=money(spent)))
+    if (left := number(standing, "seconds_left")) is not None:
+        numbers.append(Number(name="left", value=duration(left)))
+    elif (wall := number(standing, "wall_s")) is not None:
+        numbers.append(Number(name="last run", value=duration(wall)))
+    return numbers
+
+
+def _count(standing: Mapping[str, object], name: str) -> int:
+    return int(number(standing, name) or 0)

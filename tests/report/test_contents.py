@@ -1,0 +1,79 @@
+"""Rows are data from outside: what cannot be shown or linked is put right or refused."""
+
+import json
+
+import pytest
+
+from batchgen.errors import StorageError, UsageError
+from batchgen.report.contents import read_contents
+from tests.report.made import dataset, failure_row, image_row
+
+
+def test_a_folder_without_a_manifest_is_no_dataset(tmp_path):
+    with pytest.raises(UsageError, match=r"expected a dataset at .*, but it has no manifest.jsonl"):
+        read_contents(tmp_path)
+
+
+def test_a_line_that_is_being_written_is_left_for_later(tmp_path):
+    dataset(tmp_path, [image_row(tmp_path, 0)])
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write('{"file_name": "images/p')
+    assert len(read_contents(tmp_path).images) == 1
+
+
+@pytest.mark.parametrize("line", ["no json", "[1]", "[" * 100_000])
+def test_a_line_that_is_no_row_is_named(tmp_path, line):
+    dataset(tmp_path, [image_row(tmp_path, 0)])
+    with (tmp_path / "manifest.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(StorageError, match=r"manifest.jsonl:2: expected a row as a JSON object"):
+        read_contents(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../secret.png", "images/../../secret.png", "/etc/passwd", "https://example.com/a.png",
+        "javascript:alert(1)", "images/.hidden.png", "images\\a.png", "images/a\n.png", "images/",
+        "images//a.png", 7, None, "images/" + "a" * 2_000,
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_outside_the_images_is_not_used(tmp_path, name):
+    dataset(tmp_path, [image_row(tmp_path, 0, file_name=name)])
+    assert read_contents(tmp_path).images[0]["file_name"] is None
+
+
+def test_values_are_what_a_page_can_show(tmp_path):
+    row = image_row(tmp_path, 0, seed=2**60, style=["a", 1], total_ms=5, sha256="../x")
+    dataset(tmp_path, [row])
+    path = tmp_path / "manifest.jsonl"
+    path.write_text(path.read_text().replace('"total_ms": 5', '"total_ms": NaN'))
+    image = read_contents(tmp_path).images[0]
+    assert image["seed"] == str(2**60)
+    assert image["style"] == '["a", 1]'
+    assert image["total_ms"] is None
+    assert image["sha256"] is None
+
+
+def test_axes_are_what_differs(tmp_path):
+    rows = [image_row(tmp_path, number, style=number % 3) for number in range(6)]
+    assert read_contents(dataset(tmp_path, rows)).axes == ["prompt_id", "seed", "style"]
+    assert read_contents(dataset(tmp_path, rows[:1])).axes == []
+    # A ratio that only a failed variant has is one too.
+    assert "aspect_ratio" in read_contents(dataset(tmp_path, rows, [failure_row(0)])).axes
+
+
+def test_what_the_ledger_says_now_replaces_the_files(tmp_path):
+    dataset(tmp_path, [], [failure_row(0), failure_row(1)])
+    (tmp_path / "summary.json").write_text(json.dumps({"planned": 2}))
+    of_files = read_contents(tmp_path)
+    assert (len(of_files.failures), of_files.standing["planned"]) == (2, 2)
+    now = read_contents(tmp_path, failures=[], standing={"planned": 5})
+    assert (len(now.failures), now.standing["planned"]) == (0, 5)
+
+
+def test_a_summary_that_is_none_is_named(tmp_path):
+    dataset(tmp_path, [])
+    (tmp_path / "summary.json").write_text("[]")
+    with pytest.raises(StorageError, match=r"summary.json is no JSON object"):
+        read_contents(tmp_path)
