@@ -34,6 +34,16 @@ class DatasetFolder:
         return self.root / "manifest.csv"
 
     @property
+    def metadata(self) -> Path:
+        """The images as Hugging Face reads them."""
+        return self.root / "metadata.jsonl"
+
+    @property
+    def card(self) -> Path:
+        """What the dataset is, for people and for Hugging Face."""
+        return self.root / "README.md"
+
+    @property
     def failures(self) -> Path:
         """One JSON object per variant that has not all its images and is not simply still to do."""
         return self.root / "failures.jsonl"

@@ -1,10 +1,9 @@
 """The end of a run: its outcome, and what it leaves in the dataset for people and for programs."""
 
-import json
 import time
 from dataclasses import dataclass, replace
 
-from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
+from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
@@ -12,7 +11,7 @@ from batchgen.run.access import Access
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.hooks import Begun
-from batchgen.run.rows import unfinished
+from batchgen.run.reports import write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -39,7 +38,7 @@ class Ending:
             self.stop.note(error.exit_code, str(error))
         outcome = self._outcome(ledger, tally)
         try:
-            _write_reports(self.folder, ledger, outcome)
+            write_reports(self.folder, ledger, outcome, mark)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
             code = exit_code(outcome.counts, self.stop)
@@ -79,8 +78,3 @@ class Ending:
 
 def _per(total: float, number: int) -> float | None:
     return round(total / number, 3) if number else None
-
-
-def _write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
-    write_whole(folder.failures, map(json_line, unfinished(ledger)))
-    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])

@@ -31,6 +31,7 @@ from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
+from batchgen.run.reports import checkpoints
 from batchgen.run.rows import manifest_row
 from batchgen.run.service import Service, open_service
 from batchgen.run.settle import Settler
@@ -204,7 +205,8 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, price)
         await self.stop.unless_left(money.check_balance(price, service, self.stop))
-        await work_through(context, to_do, self._ends_at())
+        async with checkpoints(self.folder, self.job.name):
+            await work_through(context, to_do, self._ends_at())
 
     def _context(
         self,

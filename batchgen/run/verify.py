@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine
+from batchgen.dataset.huggingface import write_huggingface
 from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.ledger.entry import Entry, State
@@ -161,6 +162,7 @@ async def _repair(
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
+    write_huggingface(folder, str(ledger.meta().get("job") or folder.root.name))
     there = {name for _, name, _ in ledger.files()}
     found.fetched = ledger.totals().images - before
     found.left = [*sorted(lost - there), *_waiting(ledger)]

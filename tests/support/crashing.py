@@ -18,10 +18,10 @@ from typing import Any
 
 import batchgen.cli
 from batchgen.api import retry
-from batchgen.dataset import folder, images
+from batchgen.dataset import card, folder, huggingface, images
 from batchgen.dataset.manifest import Manifest
 from batchgen.ledger.writer import Writer
-from batchgen.run import making, settle
+from batchgen.run import making, reports, settle
 
 
 class Fuse:
@@ -59,7 +59,7 @@ def lay(fuse: Fuse) -> None:
         "append": (Manifest,),
         "_settle": (images,),
         "replace": (Path,),  # the final name of an image or of a small file
-        "write_whole": (folder, making),
+        "write_whole": (folder, making, reports, huggingface, card),
         "append_line": (folder, settle),  # the evidence of a decision
     }
     for name, owners in places.items():

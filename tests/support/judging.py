@@ -45,6 +45,14 @@ def check_after_kill(bench: Bench) -> None:
     whole = manifest.read_text("utf-8").split("\n")[:-1] if manifest.exists() else []
     for line in whole:
         assert (bench.dataset / json.loads(line)["file_name"]).is_file()
+    if (bench.dataset / "metadata.jsonl").exists():
+        for view in _view(bench.dataset):
+            assert (bench.dataset / view["file_name"]).is_file()
+
+
+def _view(dataset: Path) -> cli.Rows:
+    text = (dataset / "metadata.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 def finish(bench: Bench, variants: int) -> None:
@@ -80,5 +88,10 @@ def check_uncertain(bench: Bench) -> None:
 def check_like(bench: Bench, undisturbed: Essence) -> None:
     """The dataset is the one that an undisturbed run makes, with nothing beside it."""
     assert essence(bench.dataset) == undisturbed
+    view = _view(bench.dataset)
+    assert [(row["variant_key"], row["image_index"]) for row in view] == sorted(undisturbed)
+    assert [row["sha256"] for row in view] == [
+        undisturbed[at]["sha256"] for at in sorted(undisturbed)
+    ]
     bench.check_whole(len(undisturbed))
     assert [path.name for path in bench.dataset.rglob(".*")] == [".batchgen"]

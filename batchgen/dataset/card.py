@@ -1,0 +1,64 @@
+"""The dataset card: ``README.md`` with the front matter that Hugging Face reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from batchgen.dataset.folder import write_whole
+from batchgen.dataset.view import View
+from batchgen.text import plain
+
+MARK = "<!-- written by batchgen; without this line it is yours, and stays as it is -->"
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def write_card(
+    path: Path, view: View, *, name: str, data_files: Mapping[str, list[str]], use: str
+) -> None:
+    """Write the card of *view* to *path*, unless somebody has put a file of their own there.
+
+    *data_files* names the files of each configuration, *use* is how the dataset is loaded.
+    Raises StorageError.
+    """
+    if path.is_symlink() or (path.exists() and not _is_ours(path)):
+        return
+    front: dict[str, object] = {
+        "pretty_name": plain(name),
+        "tags": ["synthetic", "batchgen"],
+        "task_categories": ["text-to-image"],
+        "size_categories": [next((word for most, word in _SIZES if view.count < most), "1M<n<10M")],
+    }
+    if view.count:
+        front["configs"] = [
+            {"config_name": config, "data_files": [{"split": "train", "path": files}]}
+            for config, files in data_files.items()
+        ]
+    head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
+    write_whole(path, [f"---\n{head}---\n{MARK}\n\n", _text(view, name, use)])
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return MARK.encode() in file.read(4096)
+
+
+def _text(view: View, name: str, use: str) -> str:
+    models = ", ".join(f"`{plain(model)}`" for model in sorted(view.models)) or "no model yet"
+    rows = "\n".join(f"| `{plain(column.name)}` | {column.kind} |" for column in view.columns)
+    return f"""# {plain(name)}
+
+{view.count:,} images of {view.prompts:,} prompts, made by {models}. All of them are synthetic.
+
+```python
+{use}
+```
+
+## Columns
+
+Unknown is an empty text, -1 or -1.0; nothing is null. `text` is the caption.
+
+| column | type |
+|---|---|
+{rows}
+"""

@@ -1,0 +1,35 @@
+"""The dataset folder as a Hugging Face dataset: ``metadata.jsonl`` and the card beside it.
+
+``load_dataset("imagefolder", data_dir=…)`` reads the first, ``load_dataset("…")`` the second.
+"""
+
+from collections.abc import Callable
+
+from batchgen.dataset.card import write_card
+from batchgen.dataset.folder import DatasetFolder, json_line, storage_error, write_whole
+from batchgen.dataset.view import View
+
+USE = """from datasets import load_dataset
+
+images = load_dataset("imagefolder", data_dir="path/to/this/folder", split="train")"""
+
+
+def write_huggingface(
+    folder: DatasetFolder, name: str, go_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Write ``metadata.jsonl`` and ``README.md`` for the images there are; returns how many.
+
+    Each file is the old one or the new one, never a half. Raises StorageError, and LeftError as
+    soon as *go_on* says no; the files are as they were then.
+    """
+    with View.open(folder, go_on) as view:
+        if view.count:
+            write_whole(folder.metadata, (json_line(row.values) for row in view.rows()))
+        else:  # readers take an empty file for a broken one
+            try:
+                folder.metadata.unlink(missing_ok=True)
+            except OSError as error:
+                raise storage_error(error, folder.metadata) from None
+        files = ["metadata.jsonl", *(f"images/**/*{ending}" for ending in view.endings)]
+        write_card(folder.card, view, name=name, data_files={"default": files}, use=USE)
+        return view.count

@@ -1,0 +1,69 @@
+"""What a run leaves beside the manifest: failures, the summary, and the Hugging Face view."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
+from batchgen.dataset.huggingface import write_huggingface
+from batchgen.dataset.view import LeftError
+from batchgen.errors import ExitCode, StorageError
+from batchgen.ledger.store import Ledger
+from batchgen.run.accounts import Outcome
+from batchgen.run.rows import unfinished
+
+log = logging.getLogger(__name__)
+
+# Seconds between two checkpoints, at the least; they take a twentieth of the time at the most.
+CHECKPOINT = 60.0
+# Images above which the view is left to the next run when a signal ends this one: 100,000 take
+# about ten seconds, and a scheduler kills what does not end.
+MOST_AFTER_SIGNAL = 20_000
+
+
+def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome, mark: object) -> None:
+    """Write what the run has come to. *mark* stands for the manifest as it is.
+
+    Raises StorageError.
+    """
+    write_whole(folder.failures, map(json_line, unfinished(ledger)))
+    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
+    shown = mark is not None and ledger.meta().get("view") == mark
+    signalled = outcome.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    if shown or (signalled and outcome.images > MOST_AFTER_SIGNAL):
+        return
+    write_huggingface(folder, outcome.job)
+    ledger.set_meta(view=mark)
+
+
+@asynccontextmanager
+async def checkpoints(folder: DatasetFolder, name: str) -> AsyncIterator[None]:
+    """Keep the Hugging Face view fresh while the block lasts."""
+    ended = asyncio.Event()
+    writing = asyncio.create_task(_now_and_then(folder, name, ended))
+    try:
+        yield
+    finally:
+        ended.set()
+        await asyncio.wait({writing})
+    writing.result()
+
+
+async def _now_and_then(folder: DatasetFolder, name: str, ended: asyncio.Event) -> None:
+    pause = CHECKPOINT
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), pause)
+        if ended.is_set():
+            return
+        begun = time.monotonic()
+        try:
+            await asyncio.to_thread(write_huggingface, folder, name, lambda: not ended.is_set())
+        except LeftError:
+            return
+        except StorageError as error:  # the run itself meets it too, and knows what to do
+            log.warning("%s", error)
+        pause = max(CHECKPOINT, 20 * (time.monotonic() - begun))

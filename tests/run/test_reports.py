@@ -1,0 +1,63 @@
+"""What a run leaves beside the manifest: fresh while it lasts, and right when it ends."""
+
+import asyncio
+import json
+
+from batchgen.dataset.folder import json_line
+from batchgen.run import reports
+from batchgen.run.reports import checkpoints
+from tests.dataset.made import make_dataset, row
+from tests.support.bench import Bench
+from tests.support.cli import run_batchgen
+
+
+async def until(true, seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.005)
+
+
+async def test_the_view_is_written_again_while_a_run_lasts(tmp_path, monkeypatch):
+    monkeypatch.setattr(reports, "CHECKPOINT", 0.01)
+    folder = make_dataset(tmp_path, [row(n) for n in range(2)])
+    extra = make_dataset(tmp_path / "other", [row(2)])
+
+    def lines() -> int:
+        return len(folder.metadata.read_bytes().splitlines()) if folder.metadata.exists() else 0
+
+    async with checkpoints(folder, "kit"):
+        await until(lambda: lines() == 2)
+        with folder.manifest_jsonl.open("a") as file:
+            file.write(json_line(json.loads(extra.manifest_jsonl.read_text("utf-8"))))
+        await until(lambda: lines() == 3)
+    assert not list(folder.root.glob(".*.new"))
+
+
+async def test_a_checkpoint_that_fails_ends_nothing(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(reports, "CHECKPOINT", 0.01)
+    folder = make_dataset(tmp_path, [row(0)])
+    folder.manifest_jsonl.write_text("{}\n")
+    async with checkpoints(folder, "kit"):
+        await until(lambda: "no row of an image" in caplog.text)
+
+
+def test_the_view_is_written_at_the_end_and_not_again(bench: Bench):
+    bench.job(2)
+    assert bench.run().returncode == 0
+    view = bench.dataset / "metadata.jsonl"
+    assert [json.loads(line)["width"] for line in view.read_text("utf-8").splitlines()] == [16, 16]
+    card = bench.dataset / "README.md"
+    assert "2 images of 2 prompts" in card.read_text("utf-8")
+    view.write_text("kept, because no image came")
+    assert bench.run().returncode == 0
+    assert view.read_text() == "kept, because no image came"
+
+
+def test_a_repair_writes_the_view_again(bench: Bench):
+    bench.job(1)
+    assert bench.run().returncode == 0
+    view = bench.dataset / "metadata.jsonl"
+    right = view.read_bytes()
+    view.write_text("{")
+    assert run_batchgen("verify", bench.dataset, "--repair", cwd=bench.folder).returncode == 0
+    assert view.read_bytes() == right
