@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from batchgen.errors import BatchgenError, ExitCode
 
 if TYPE_CHECKING:
+    from batchgen.dataset.export import Exported, export_dataset
     from batchgen.dataset.reading import Dataset, open_dataset
     from batchgen.job.load import Job, load_job
     from batchgen.job.variants import Variant
@@ -31,11 +32,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "dataset.reading",
+    "Exported": "dataset.export",
     "Hooks": "run.hooks",
     "Job": "job.load",
     "Outcome": "run.accounts",
     "RunOptions": "run.options",
     "Variant": "job.variants",
+    "export_dataset": "dataset.export",
     "load_job": "job.load",
     "open_dataset": "dataset.reading",
     "run_job": "run.making",
@@ -45,11 +48,13 @@ __all__ = [
     "BatchgenError",
     "Dataset",
     "ExitCode",
+    "Exported",
     "Hooks",
     "Job",
     "Outcome",
     "RunOptions",
     "Variant",
+    "export_dataset",
     "load_job",
     "open_dataset",
     "run_job",

@@ -11,6 +11,7 @@ import click
 
 from batchgen import __version__
 from batchgen.api.key import KEY, KEY_FILE, learn_key
+from batchgen.cli.export import export
 from batchgen.cli.init import init
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
@@ -43,7 +44,7 @@ def commands() -> None:
     """
 
 
-for command in (run, plan, status, report, verify, reconcile, serve, init, models, schema):
+for command in (run, plan, status, report, verify, export, reconcile, serve, init, models, schema):
     commands.add_command(command)
 
 

@@ -113,7 +113,7 @@ class View:
             )
             self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?)", (str(row["prompt_id"]),))
         self.count = self._number("SELECT count(*) FROM images")
-        self.columns = tuple(_columns(seen))
+        self.columns = tuple(_columns(seen or {name: set() for name in columns()}))
 
     def __enter__(self) -> Self:
         return self

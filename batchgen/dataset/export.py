@@ -1,0 +1,136 @@
+"""A dataset in another form, beside it: WebDataset, Parquet, or a folder for Hugging Face.
+
+The same images give the same bytes, whatever order they came in. An export that was killed goes on
+where it was; one of a dataset that has grown writes what has changed.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from batchgen.dataset.card import write_card
+from batchgen.dataset.folder import DatasetFolder, storage_error
+from batchgen.dataset.imagefolder import write_imagefolder
+from batchgen.dataset.parquet import Parquet, require_pyarrow
+from batchgen.dataset.shards import Form, Limits, Listed, read_format, write_list, write_shards
+from batchgen.dataset.view import View
+from batchgen.dataset.webdataset import WebDataset
+from batchgen.errors import LockedError, UsageError
+
+FORMATS = ("webdataset", "parquet", "huggingface")
+_USE = """from datasets import load_dataset
+
+images = load_dataset("path/to/this/folder", split="train")"""
+_USE_TAR = """import glob, webdataset
+
+shards = sorted(glob.glob("path/to/this/folder/*.tar"))
+images = webdataset.WebDataset(shards, shardshuffle=False).decode("pil")
+
+# or"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export has come to."""
+
+    format: str
+    folder: Path
+    images: int
+    shards: int
+    """0 in the form ``huggingface``."""
+
+
+def export_dataset(
+    dataset: str | Path,
+    *,
+    to: str,
+    out: str | Path | None = None,
+    limits: Limits | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> Exported:
+    """Write the images and rows of *dataset* in the form *to*: one of FORMATS.
+
+    *out* is a folder of its own, by default beside the dataset: ``kitchen-webdataset``. *watch* is
+    told how many images are done, and of how many. Raises UsageError for what cannot be used,
+    LockedError when another export writes there, StorageError when it cannot be written or an image
+    is not what was saved.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"expected one of {', '.join(FORMATS)}, got {to!r}")
+    folder = DatasetFolder(Path(dataset))
+    if not folder.manifest_jsonl.is_file():
+        raise UsageError(f"expected a dataset at {dataset}, but it has no manifest.jsonl")
+    if to == "parquet":
+        require_pyarrow()
+    name = folder.root.resolve().name
+    target = Path(out) if out else folder.root.resolve().with_name(f"{name}-{to}")
+    with _prepared(target, folder.root, to), View.open(folder) as view:
+        done = 0
+
+        def count(images: int) -> None:
+            nonlocal done
+            done += images
+            if watch:
+                watch(done, view.count)
+
+        if to == "huggingface":
+            write_imagefolder(view, target, count)
+            shards: list[Listed] = []
+        else:
+            form: Form = WebDataset() if to == "webdataset" else Parquet()
+            shards = write_shards(view, target, form, limits or Limits(), count)
+        _write_card(target, view, name, to)
+        return Exported(format=to, folder=target, images=view.count, shards=len(shards))
+
+
+@contextmanager
+def _prepared(target: Path, root: Path, to: str) -> Iterator[None]:
+    """Make the folder *target* and keep other exports out of it."""
+    inside, outside = target.resolve(), root.resolve()
+    if inside.is_relative_to(outside) or outside.is_relative_to(inside):
+        raise UsageError(f"expected a folder beside the dataset as --out, got {target}")
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"expected a folder at {target}, got a file; give another --out")
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise storage_error(error, target) from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError(f"another export is writing {target}") from None
+        _claim(target, to)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _claim(target: Path, to: str) -> None:
+    """Take an empty folder, or one that an export in the same form has made."""
+    listed = read_format(target)
+    if listed == to:
+        return
+    if any(target.iterdir()):
+        held = f"an export to {listed}" if listed else "files that no export has made"
+        raise UsageError(f"{target} holds {held}; give another --out")
+    write_list(target, to, [])
+
+
+def _write_card(target: Path, view: View, name: str, to: str) -> None:
+    endings = [ending.removeprefix(".") for ending in view.endings]
+    use = _USE
+    if to == "huggingface":
+        images = [f"images/**/*.{ending}" for ending in endings]
+        data_files = {"default": ["metadata.jsonl", *images]}
+    elif to == "parquet":
+        data_files = {"default": ["*.parquet"]}
+    else:  # readers expect the same files in all samples of a configuration
+        names = ["default"] if len(endings) == 1 else endings
+        data_files = {n: [f"{e}-*.tar"] for n, e in zip(names, endings, strict=True)}
+        use = f"{_USE_TAR}\n{_USE}"
+    write_card(target / "README.md", view, name=name, data_files=data_files, use=use)

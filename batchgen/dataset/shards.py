@@ -1,0 +1,184 @@
+"""Shards: many images in one file, cut at the same places whatever order the images came in.
+
+``export.json`` lists the shards that are whole. A file gets its final name when it is durable and
+is listed after that, so what a killed export leaves is either listed or written again.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from batchgen.dataset.folder import json_line, storage_error, sync_folder, write_whole
+from batchgen.dataset.samples import Sample, read_samples
+from batchgen.dataset.view import Column, View, ViewRow
+
+LIST = "export.json"
+Listed = dict[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Where a shard ends: before the image that would exceed either."""
+
+    images: int = 10_000
+    bytes: int = 500_000_000
+    """Of the images in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """The place of a shard among the ordered images."""
+
+    number: int
+    ending: str
+    images: int
+
+
+class Form(Protocol):
+    """A kind of shards."""
+
+    name: str
+    by_ending: bool
+    """Whether a shard holds images of one type alone."""
+    pattern: re.Pattern[str]
+    """What names of shards, and of the indexes beside them, look like."""
+
+    def file_name(self, cut: Cut, total: int) -> str:
+        """Of the shard *cut* among *total*."""
+
+    def index_name(self, name: str) -> str:
+        """Of the index beside the shard *name*."""
+
+    def write(
+        self, file: BinaryIO, columns: Sequence[Column], samples: Iterator[Sample]
+    ) -> Iterable[Mapping[str, object]]:
+        """Write a shard; returns the rows of an index beside it, if it needs one."""
+
+
+def cut(sizes: Iterable[tuple[str, int]], limits: Limits, *, by_ending: bool) -> list[Cut]:
+    """Where images of *sizes*, given as ending and bytes, are cut into shards."""
+    cuts: list[Cut] = []
+    numbers: dict[str, int] = {}
+    images, total, kind = 0, 0, ""
+
+    def close() -> None:
+        if images or not (by_ending or cuts):  # an empty table still has its columns
+            number = numbers.get(kind, 0)
+            numbers[kind] = number + 1
+            cuts.append(Cut(number=number, ending=kind, images=images))
+
+    for ending, size in sizes:
+        own = ending if by_ending else ""
+        if images == limits.images or total + size > limits.bytes or own != kind:
+            close()
+            images, total, kind = 0, 0, own
+        images, total = images + 1, total + size
+    close()
+    return cuts
+
+
+def write_shards(
+    view: View, out: Path, form: Form, limits: Limits, watch: Callable[[int], None]
+) -> list[Listed]:
+    """Write the shards of *view* into the folder *out*, but those that are there already.
+
+    *watch* is called with the number of images after each shard. Raises StorageError.
+    """
+    there = {str(shard["file"]): shard for shard in read_list(out)}
+    cuts = cut(view.sizes(), limits, by_ending=form.by_ending)
+    listed: list[Listed] = []
+    seen, rows = view.rows(), view.rows()
+    for place in cuts:
+        name = form.file_name(place, len(cuts))
+        content = _content(islice(seen, place.images))
+        mine = islice(rows, place.images)
+        old = there.get(name)
+        if old and old["content"] == content and _size(out / name) == old["bytes"]:
+            deque(mine, maxlen=0)
+            listed.append(old)
+        else:
+            made = _write(out / name, form, view, mine)
+            listed.append({"file": name, "images": place.images, **made, "content": content})
+            # What is listed and not here yet would be written again; so would the rest of *there*.
+            write_list(out, form.name, listed)
+        watch(place.images)
+    write_list(out, form.name, listed)
+    names = [str(shard["file"]) for shard in listed]
+    _clear(out, form, {*names, *(form.index_name(name) for name in names)})
+    return listed
+
+
+def read_list(out: Path) -> list[Listed]:
+    """The shards in *out* that are whole; none when there is no list that can be read."""
+    told = _told(out).get("shards")
+    wanted = {"file", "bytes", "content"}
+    shards = told if isinstance(told, list) else []
+    return [shard for shard in shards if isinstance(shard, dict) and wanted <= set(shard)]
+
+
+def read_format(out: Path) -> str | None:
+    """Which form *out* has an export in; None when it has none."""
+    told = _told(out).get("format")
+    return told if isinstance(told, str) else None
+
+
+def _told(out: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((out / LIST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_list(out: Path, name: str, shards: Sequence[Listed]) -> None:
+    """Write the list of whole shards. Raises StorageError."""
+    content = {"format": name, "shards": list(shards)}
+    write_whole(out / LIST, [json.dumps(content, indent=1) + "\n"])
+
+
+def _content(rows: Iterable[ViewRow]) -> str:
+    """What tells the content of a shard: its rows, which name the hashes of the images."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json_line(row.values).encode())
+    return digest.hexdigest()
+
+
+def _write(path: Path, form: Form, view: View, rows: Iterable[ViewRow]) -> Listed:
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.unlink(missing_ok=True)  # of an export that was killed
+        with temporary.open("x+b") as file:
+            index = form.write(file, view.columns, read_samples(view.folder.root, rows))
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.tell()
+        if lines := [json_line(row) for row in index]:
+            write_whole(path.with_name(form.index_name(path.name)), lines)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return {"bytes": size, "sha256": sha256}
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() and not path.is_symlink() else None
+
+
+def _clear(out: Path, form: Form, listed: set[str]) -> None:
+    """Remove shards that an earlier export of another dataset, or a killed one, has left."""
+    for path in out.iterdir():
+        if form.pattern.fullmatch(path.name) and path.name not in listed:
+            path.unlink()

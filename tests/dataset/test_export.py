@@ -1,0 +1,265 @@
+"""Exports: the same bytes for the same images, resumed where they were, and never half."""
+
+import errno
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import tarfile
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from batchgen.dataset import shards
+from batchgen.dataset.export import FORMATS, export_dataset
+from batchgen.dataset.folder import json_line
+from batchgen.dataset.shards import Limits
+from batchgen.errors import LockedError, StorageError, UsageError
+from tests.dataset.made import make_dataset, row, write_manifest
+
+needs_pyarrow = pytest.mark.skipif(
+    importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed"
+)
+FORMS = [pytest.param(f, marks=[needs_pyarrow] if f == "parquet" else []) for f in FORMATS]
+ROWS = [row(n) for n in range(14)] + [row(n, form="JPEG") for n in range(14, 18)]
+SMALL = Limits(images=4)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file, README aside, which names the folder it is of."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != "README.md")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def times(monkeypatch) -> list[str]:
+    """The shards that are written, not kept."""
+    written: list[str] = []
+    own = shards._write
+
+    def write(path, *rest):
+        written.append(path.name)
+        return own(path, *rest)
+
+    monkeypatch.setattr(shards, "_write", write)
+    return written
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_same_images_give_the_same_bytes(tmp_path, form):
+    found = []
+    for seed in range(2):
+        folder = make_dataset(tmp_path / str(seed) / "kit", ROWS, shuffled=seed)
+        done = export_dataset(folder.root, to=form, limits=SMALL)
+        assert done.folder == folder.root.with_name(f"kit-{form}")
+        assert done.images == len(ROWS)
+        found.append(contents(done.folder))
+    assert found[0] == found[1]
+    assert not [name for name in found[0] if name.endswith(".new")]
+
+
+def test_an_archive_holds_picture_row_and_caption(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    done = export_dataset(
+        str(folder.root), to="webdataset", out=str(tmp_path / "a/b"), limits=SMALL
+    )
+    listed = json.loads((done.folder / "export.json").read_bytes())["shards"]
+    names = [shard["file"] for shard in listed]
+    assert names == ["jpg-000000.tar", *(f"png-00000{n}.tar" for n in range(4))]
+    found: dict[str, bytes] = {}
+    for shard in listed:
+        path = done.folder / shard["file"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == shard["sha256"]
+        with tarfile.open(path) as archive:
+            for member in archive:
+                file = archive.extractfile(member)
+                assert file
+                found[member.name] = file.read()
+        with path.open("rb") as raw:  # the index beside it
+            for line in path.with_suffix(".jsonl").read_text().splitlines():
+                place = json.loads(line)
+                raw.seek(place["offset"])
+                assert hashlib.sha256(raw.read(place["bytes"])).hexdigest() == place["sha256"]
+    assert len(found) == 3 * len(ROWS)
+    for line in folder.manifest_jsonl.read_text("utf-8").splitlines():
+        image = json.loads(line)
+        key = f"{image['variant_key']}_{image['image_index']}"
+        told = json.loads(found[f"{key}.json"])
+        assert told["sha256"] == image["sha256"]
+        assert found[f"{key}.txt"].decode() == image["prompt"] == told["text"]
+        ending = Path(image["file_name"]).suffix
+        assert found[f"{key}{ending}"] == (folder.root / image["file_name"]).read_bytes()
+
+
+@pytest.mark.parametrize("form", FORMS[:2])
+def test_a_second_export_writes_only_what_has_changed(tmp_path, times, form):
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    first = export_dataset(folder.root, to=form, limits=SMALL)
+    before = contents(first.folder)
+    count = len(times)
+    assert count == first.shards
+    assert export_dataset(folder.root, to=form, limits=SMALL) == first
+    assert len(times) == count
+    # A shard that was cut short, and one that is gone.
+    names = [name for name in sorted(before) if name.endswith((".tar", ".parquet"))]
+    (first.folder / names[0]).write_bytes(b"short")
+    (first.folder / names[1]).unlink()
+    export_dataset(folder.root, to=form, limits=SMALL)
+    assert sorted(times[count:]) == names[:2]
+    assert contents(first.folder) == before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_the_dataset_no_longer_has_goes(tmp_path, form):
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    lines = folder.manifest_jsonl.read_text("utf-8").splitlines(keepends=True)
+    done = export_dataset(folder.root, to=form, limits=SMALL)
+    (done.folder / "notes.txt").write_text("mine")
+    folder.manifest_jsonl.write_text("".join(lines[:2]))
+    export_dataset(folder.root, to=form, limits=SMALL)
+    fresh = export_dataset(folder.root, to=form, limits=SMALL, out=tmp_path / "fresh")
+    assert contents(done.folder) == {**contents(fresh.folder), "notes.txt": b"mine"}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("point", range(1, 9))
+def test_an_export_that_fails_anywhere_leaves_nothing_half(tmp_path, monkeypatch, form, point):
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    whole = contents(
+        export_dataset(folder.root, to=form, limits=SMALL, out=tmp_path / "whole").folder
+    )
+    out = tmp_path / "out"
+    replace, left = Path.replace, [point]
+
+    def fail(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(StorageError, match="No space left on device"):
+        export_dataset(folder.root, to=form, limits=SMALL, out=out)
+    monkeypatch.undo()
+    if (out / "export.json").exists():
+        for shard in json.loads((out / "export.json").read_bytes())["shards"]:
+            assert (out / shard["file"]).read_bytes() == whole[shard["file"]]
+    else:
+        out.rmdir()  # there is nothing in it
+    export_dataset(folder.root, to=form, limits=SMALL, out=out)
+    assert contents(out) == whole
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("harm", ["edit", "remove", "link out"])
+def test_an_image_that_is_not_what_was_saved_is_never_packed(tmp_path, form, harm):
+    folder = make_dataset(tmp_path / "kit", ROWS[:2])
+    path = folder.root / str(ROWS[0]["file_name"])
+    data = path.read_bytes()
+    path.unlink()
+    if harm == "edit":
+        path.write_bytes(data + b"x")
+    if harm == "link out":
+        (tmp_path / "other.png").write_bytes(data)
+        path.symlink_to(tmp_path / "other.png")
+    with pytest.raises(StorageError, match=r"is not the image that was saved; batchgen verify"):
+        export_dataset(folder.root, to=form)
+
+
+def test_a_name_that_leads_out_of_the_dataset_is_not_followed(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    image = json.loads(folder.manifest_jsonl.read_text("utf-8"))
+    (tmp_path / "out.png").write_bytes((folder.root / image["file_name"]).read_bytes())
+    folder.manifest_jsonl.write_text(json_line({**image, "file_name": "images/../../out.png"}))
+    with pytest.raises(StorageError, match="is not the image that was saved"):
+        export_dataset(folder.root, to="webdataset")
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("kit", "beside the dataset"),
+        ("kit/inside", "beside the dataset"),
+        (".", "beside the dataset"),
+        ("file", "got a file"),
+        ("full", "holds files that no export has made; give another --out"),
+        ("other", "holds an export to huggingface; give another --out"),
+    ],
+)
+def test_a_folder_that_is_not_its_own_is_refused(tmp_path, out, message):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").touch()
+    export_dataset(folder.root, to="huggingface", out=tmp_path / "other")
+    with pytest.raises(UsageError, match=message):
+        export_dataset(folder.root, to="webdataset", out=tmp_path / out)
+
+
+def test_two_exports_do_not_write_the_same_folder(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    done = export_dataset(folder.root, to="webdataset")
+    descriptor = os.open(done.folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(LockedError, match="another export"):
+        export_dataset(folder.root, to="webdataset")
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "message"),
+    [("kit", "zip", "expected one of"), ("none", "webdataset", r"no manifest\.jsonl")],
+)
+def test_what_cannot_be_exported_is_said(tmp_path, path, form, message):
+    make_dataset(tmp_path / "kit", ROWS[:1])
+    with pytest.raises(UsageError, match=message):
+        export_dataset(tmp_path / path, to=form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_dataset_without_images_is_exported_as_such(tmp_path, form):
+    folder = make_dataset(tmp_path / "kit", [])
+    done = export_dataset(folder.root, to=form)
+    assert (done.images, done.shards) == (0, 1 if form == "parquet" else 0)
+
+
+def test_a_larger_folder_is_divided(tmp_path, monkeypatch):
+    monkeypatch.setattr("batchgen.dataset.imagefolder._IN_A_FOLDER", 1)
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    done = export_dataset(folder.root, to="huggingface")
+    names = [
+        json.loads(x)["file_name"]
+        for x in (done.folder / "metadata.jsonl").read_bytes().splitlines()
+    ]
+    assert all(len(name.split("/")) == 3 for name in names)
+    assert all((done.folder / name).is_file() for name in names)
+
+
+def peak(tmp_path: Path, images: int) -> int:
+    """Bytes of Python's memory while so many images are exported."""
+    folder = make_dataset(tmp_path / f"{images}/kit", [])
+    one = make_dataset(tmp_path / "one", [row(0)])
+    found = json.loads(one.manifest_jsonl.read_text("utf-8"))
+    (folder.images / "p0").mkdir(parents=True)
+    (folder.root / found["file_name"]).write_bytes((one.root / found["file_name"]).read_bytes())
+    rows = ({**found, "image_index": n, "seed": n} for n in range(images))
+    write_manifest(folder, list(rows))
+    tracemalloc.start()
+    export_dataset(folder.root, to="webdataset", limits=Limits(images=100))
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return used
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    few, many = peak(tmp_path, 200), peak(tmp_path, 1_000)
+    assert many < few * 1.2 + 100_000, (few, many)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_is_the_same_for_a_hundred_thousand_images(tmp_path):
+    few, many = peak(tmp_path, 1_000), peak(tmp_path, 100_000)
+    assert many < few * 1.2 + 200_000, (few, many)
