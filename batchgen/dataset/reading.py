@@ -4,9 +4,19 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.manifest import columns
+from batchgen.dataset.row import ImageRow
+from batchgen.dataset.view import kind_of_all
 from batchgen.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+_TIMES = ("created_at", "submitted_at", "completed_at", "saved_at")
 
 
 @dataclass(frozen=True)
@@ -15,12 +25,12 @@ class Dataset:
 
     folder: DatasetFolder
 
-    def __iter__(self) -> Iterator[dict[str, object]]:
+    def __iter__(self) -> Iterator[ImageRow]:
         """The rows of the manifest in the order the images landed, read one at a time."""
         with self.folder.manifest_jsonl.open("rb") as lines:
             for line in lines:
                 if line.endswith(b"\n"):  # a run may be writing the last one right now
-                    yield json.loads(line)
+                    yield ImageRow(json.loads(line), self.folder.root)
 
     def path(self, row: dict[str, object]) -> Path:
         """Where the image of *row* is."""
@@ -34,6 +44,48 @@ class Dataset:
         summary: dict[str, object] = json.loads(self.folder.summary.read_text("utf-8"))
         return summary
 
+    def to_arrow(self) -> "pa.Table":
+        """All rows as a table, with a type for each column; unknown is null.
+
+        A column of values that are not alike holds them as JSON. Raises UsageError when pyarrow
+        is not installed.
+        """
+        arrow = _library("pyarrow")
+        table = self._by_column()
+        types = {
+            "bool": arrow.bool_(),
+            "int": arrow.int64(),
+            "float": arrow.float64(),
+            "text": arrow.string(),
+        }
+        arrays = {}
+        for name, values in table.items():
+            kind = kind_of_all(name, values)
+            cells = [_text(value) for value in values] if kind == "text" else values
+            array = arrow.array(cells, types[kind])
+            arrays[name] = array.cast(arrow.timestamp("ms", "UTC")) if name in _TIMES else array
+        return arrow.table(arrays)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """All rows as a data frame; whole numbers stay whole where some are unknown.
+
+        Raises UsageError when pandas is not installed.
+        """
+        pandas = _library("pandas")
+        frame: pd.DataFrame = pandas.DataFrame(self._by_column()).convert_dtypes()
+        for name in set(_TIMES) & set(frame):
+            frame[name] = pandas.to_datetime(frame[name], utc=True, format="ISO8601")
+        return frame
+
+    def _by_column(self) -> dict[str, list[object]]:
+        table: dict[str, list[object]] = {name: [] for name in columns()}
+        for number, row in enumerate(self):
+            if number == 0:  # every row has the same columns, in the order of the manifest
+                table = {name: [] for name in row}
+            for name, values in table.items():
+                values.append(row.get(name))
+        return table
+
 
 def open_dataset(path: str | Path) -> Dataset:
     """The dataset in the folder *path*. Raises UsageError when there is none."""
@@ -41,3 +93,16 @@ def open_dataset(path: str | Path) -> Dataset:
     if not folder.manifest_jsonl.is_file():
         raise UsageError(f"expected a dataset at {path}, but it has no manifest.jsonl")
     return Dataset(folder)
+
+
+def _text(value: object) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def _library(name: str) -> Any:  # noqa: ANN401  # a module without types
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UsageError(f"{name} is not installed; run pip install {name}") from None

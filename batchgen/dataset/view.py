@@ -7,7 +7,7 @@ learn the type of each column, and what is unknown gets a neutral value of that 
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,22 @@ _LEFT_OUT = frozenset(
 )  # fmt: skip
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(columns(), "text"),
-    **dict.fromkeys(("seed", "image_index", "width", "height", "bytes"), "int"),
+    **dict.fromkeys(
+        (
+            "seed",
+            "image_index",
+            "width",
+            "height",
+            "bytes",
+            "queue_ms",
+            "inference_ms",
+            "total_ms",
+            "polls",
+            "attempts",
+        ),
+        "int",
+    ),
+    "cost_usd": "float",
 }
 _MOST = 2**63 - 1  # a larger number loses its last digits in most readers
 # Readers give these names a meaning of their own.
@@ -211,6 +226,13 @@ def _columns(seen: Mapping[str, set[Kind | None]]) -> Iterator[Column]:
         if source == "prompt":  # what trainers look for first
             yield Column(name="text", source=source, kind=kind)
         yield Column(name=name, source=source, kind=kind)
+
+
+def kind_of_all(name: str, values: Iterable[object]) -> Kind:
+    """The kind of a column *name* of the manifest with these values, where null stays null."""
+    seen = {_kind_of(value) for value in values} - {None}
+    declared: Kind | None = "bool" if name == "nsfw" else _KINDS.get(name)
+    return _joined(seen, declared)
 
 
 def _joined(seen: set[Kind | None], declared: Kind | None) -> Kind:

@@ -1,6 +1,8 @@
 """A dataset for Python programs, also while a run is writing it."""
 
 import json
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.dataset.reading import open_dataset
 from batchgen.errors import UsageError
+from tests.dataset.made import make_dataset, row
 
 ROWS: list[dict[str, object]] = [
     {"file_name": "images/1.png", "prompt": "a\u2028b\x0c\u0085", "nsfw": None},
@@ -46,6 +49,55 @@ def test_a_row_that_is_being_written_is_not_met(made, length):
     with made.manifest_jsonl.open("ab") as file:
         file.write(LAST[:length])
     assert list(open_dataset(made.root)) == ROWS
+
+
+def test_a_row_has_types(tmp_path):
+    asked = row(0, saved_at="2026-11-27T10:00:00.123Z", style="oil", cost_usd=0.04)
+    made = make_dataset(tmp_path, [asked])
+    (found,) = open_dataset(made.root)
+    assert found.saved_at == datetime(2026, 11, 27, 10, 0, 0, 123_000, UTC)
+    assert found.created_at is None
+    assert (found.seed, found.nsfw, found.cost_usd, found["style"]) == (0, True, 0.04, "oil")
+    assert found.path == made.root / str(asked["file_name"])
+    with found.open() as picture:
+        assert picture.size == (found.width, found.height)
+    assert json.loads(json.dumps(found)) == dict(found)
+
+
+MIXED = [
+    row(n, steps=n or None, mixed=[1, "two", None][n % 3], nsfw=[None, True][n % 2])
+    for n in range(6)
+]
+
+
+def test_a_table_has_types_and_nulls(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    table = open_dataset(make_dataset(tmp_path, MIXED).root).to_arrow()
+    assert table["steps"].to_pylist() == [None, 1, 2, 3, 4, 5]
+    assert table["mixed"].to_pylist() == ["1", "two", None, "1", "two", None]
+    assert table["nsfw"].to_pylist() == [None, True] * 3
+    assert table["saved_at"][0].as_py() == datetime(2026, 11, 27, 10, tzinfo=UTC)
+    assert table["cost_usd"].type == pa.float64()
+    assert open_dataset(make_dataset(tmp_path / "no", []).root).to_arrow().num_rows == 0
+
+
+def test_a_data_frame_has_types_and_nulls(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = open_dataset(make_dataset(tmp_path, MIXED).root).to_pandas()
+    assert frame["steps"].dtype == pd.Int64Dtype()
+    assert frame["steps"].isna().tolist() == [True] + [False] * 5
+    assert frame["nsfw"].dtype == pd.BooleanDtype()
+    assert frame["saved_at"][0] == pd.Timestamp("2026-11-27T10:00:00Z")
+    assert frame["created_at"].isna().all()
+    assert len(open_dataset(make_dataset(tmp_path / "no", []).root).to_pandas()) == 0
+
+
+@pytest.mark.parametrize("name", ["pandas", "pyarrow"])
+def test_a_library_that_is_not_installed_is_named(made, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    dataset = open_dataset(made.root)
+    with pytest.raises(UsageError, match=f"{name} is not installed; run pip install {name}"):
+        dataset.to_pandas() if name == "pandas" else dataset.to_arrow()
 
 
 def test_an_empty_manifest_has_no_rows(folder):
