@@ -13,15 +13,8 @@ from batchgen.dataset.huggingface import write_huggingface
 from batchgen.dataset.shards import Limits
 from tests.dataset.made import make_dataset, row
 
-
-@pytest.fixture(scope="session", autouse=True)
-def alone(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """No library asks the network or keeps anything outside."""
-    home = tmp_path_factory.mktemp("home")
-    for name in ("HF_HOME", "XDG_CACHE_HOME"):
-        os.environ[name] = str(home)
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+# Read when the libraries are imported: none of them asks the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def rows(form: str = "PNG") -> list[dict[str, object]]:
@@ -53,9 +46,9 @@ def expected(dataset: DatasetFolder) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def exported(dataset: DatasetFolder, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The folder of each export, in several shards."""
+    """The folder of each export, in several shards, and of the dataset itself."""
     top = tmp_path_factory.mktemp("exported")
-    return {
+    return {"itself": dataset.root} | {
         form: export_dataset(dataset.root, to=form, out=top / form, limits=Limits(images=15)).folder
         for form in ("webdataset", "parquet", "huggingface")
     }

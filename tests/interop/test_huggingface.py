@@ -1,6 +1,8 @@
 """``datasets`` loads the same rows and pixels from the folder itself and from every export."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +15,12 @@ from tests.interop.conftest import rows
 
 datasets = pytest.importorskip("datasets")
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory) -> Callable[..., Any]:
+    """``load_dataset`` that keeps what it loads in a folder of this session."""
+    return partial(datasets.load_dataset, cache_dir=str(tmp_path_factory.mktemp("cache")))
 
 
 def pixels(data: bytes) -> bytes:
@@ -36,9 +44,9 @@ def check(found: Any, expected: list[dict[str, Any]], without: tuple[str, ...] =
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("builder", [True, False])
 @pytest.mark.parametrize("form", ["itself", "huggingface"])
-def test_the_folder_loads_as_it_is(dataset, exported, expected, form, builder, streaming):
-    path = str(dataset.root if form == "itself" else exported[form])
-    found = datasets.load_dataset(
+def test_the_folder_loads_as_it_is(load, exported, expected, form, builder, streaming):
+    path = str(exported[form])
+    found = load(
         "imagefolder" if builder else path,
         data_dir=path if builder else None,
         split="train",
@@ -48,17 +56,17 @@ def test_the_folder_loads_as_it_is(dataset, exported, expected, form, builder, s
 
 
 @pytest.mark.parametrize("streaming", [False, True])
-def test_parquet_loads_with_its_types(exported, expected, streaming):
-    found = datasets.load_dataset(str(exported["parquet"]), split="train", streaming=streaming)
+def test_parquet_loads_with_its_types(load, exported, expected, streaming):
+    found = load(str(exported["parquet"]), split="train", streaming=streaming)
     assert found.features["image"] == datasets.Image()
     check(found, expected)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
 @pytest.mark.parametrize("builder", [True, False])
-def test_archives_load(exported, expected, builder, streaming):
+def test_archives_load(load, exported, expected, builder, streaming):
     path = str(exported["webdataset"])
-    found = datasets.load_dataset(
+    found = load(
         "webdataset" if builder else path,
         data_files=f"{path}/*.tar" if builder else None,
         split="train",
@@ -68,27 +76,27 @@ def test_archives_load(exported, expected, builder, streaming):
     assert [one["txt"] for one in found] == [one["json"]["text"] for one in found]
 
 
-def test_several_types_of_pictures_are_several_configurations(tmp_path):
+def test_several_types_of_pictures_are_several_configurations(load, tmp_path):
     mixed = [*rows()[:8], *rows("JPEG")[8:16], *rows("WEBP")[16:24]]
     folder = make_dataset(tmp_path / "kit", mixed)
     write_huggingface(folder, "kit")
-    assert len(datasets.load_dataset(str(folder.root), split="train")) == 24
+    assert len(load(str(folder.root), split="train")) == 24
     done = export_dataset(folder.root, to="webdataset")
     for name in ("png", "jpg", "webp"):
-        found = datasets.load_dataset(str(done.folder), name, split="train")
+        found = load(str(done.folder), name, split="train")
         assert [one[name].size for one in found] == [
             (one["json"]["width"], one["json"]["height"]) for one in found
         ]
         assert len(found) == 8
 
 
-def test_a_late_change_of_type_loses_nothing(tmp_path):
+def test_a_late_change_of_type_loses_nothing(load, tmp_path):
     """Readers settle on types by the first 10 MB; this has 12 of them."""
     long = "words " * 1_000
     late = [row(n, prompt=long, strength=None if n < 1_990 else n / 3) for n in range(2_000)]
     folder = make_dataset(tmp_path / "kit", late)
     write_huggingface(folder, "kit")
     assert folder.metadata.stat().st_size > 12_000_000
-    found = datasets.load_dataset("imagefolder", data_dir=str(folder.root), split="train")
+    found = load("imagefolder", data_dir=str(folder.root), split="train")
     wanted = sorted(-1.0 if r["strength"] is None else float(str(r["strength"])) for r in late)
     assert sorted(found["strength"]) == wanted
