@@ -31,6 +31,7 @@ from batchgen.cli.serve import serve
 from batchgen.cli.status import status
 from batchgen.cli.verify import verify
 from batchgen.errors import BatchgenError, ExitCode, JobError
+from batchgen.text import plain
 
 _NAMES_A_KEY = re.compile("key|token|secret")
 
@@ -40,7 +41,11 @@ _NAMES_A_KEY = re.compile("key|token|secret")
 def commands() -> None:
     """Turn one YAML job file into a labelled image dataset.
 
-    Start with: batchgen init, then batchgen run job.yaml
+    \b
+      batchgen init             write a first job.yaml, to be changed
+      batchgen plan job.yaml    what it would make, and for how much
+      batchgen run job.yaml     make it; the same once more goes on
+      batchgen status out/job   how far it is
     """
 
 
@@ -62,7 +67,8 @@ def _run(arguments: list[str] | None) -> int:
     try:
         result = commands.main(arguments, prog_name="batchgen", standalone_mode=False)
     except click.ClickException as error:
-        tell(f"batchgen: usage: {_mistake(error)}")
+        for line in _mistake(error).split("\n"):
+            tell(line)
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -96,6 +102,13 @@ def _explanation(error: BatchgenError) -> str:
 
 
 def _mistake(error: click.ClickException) -> str:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message()
+    # A wrong word may have any character in it, and all is one sentence.
+    return f"batchgen: usage: {plain(_sentence(error))}"
+
+
+def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption) and _NAMES_A_KEY.search(error.option_name):
         return (
             f"{error.option_name} is no option, because every user of this computer can read a "
@@ -103,4 +116,5 @@ def _mistake(error: click.ClickException) -> str:
         )
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "batchgen"
-    return f"{error.format_message().rstrip('.')}; {path} --help tells more"
+    mistake = error.format_message().rstrip(".")
+    return f"{mistake}{' ' if mistake.endswith('?') else '; '}{path} --help tells more"

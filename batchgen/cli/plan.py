@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @click.option("--check", is_flag=True, help="Ask the service's catalog about the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each variant.")
 def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
-    """Check, count and price JOB.yaml, and compare it with its dataset.
+    """Say what JOB.yaml would make, and what it would cost.
 
-    Nothing is written, and nothing is sent: only --check asks for the list of models, when
-    batchgen models does not have the model.
+    It is checked, and compared with its dataset. Nothing is written, and nothing is sent: only
+    --check asks for the list of models, when batchgen models does not have the model.
     """
     from batchgen.cli.preview import print_preview, warn
     from batchgen.job.advice import advise

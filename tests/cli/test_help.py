@@ -25,6 +25,25 @@ def test_every_command_has_help(tmp_path, command):
     assert done.stdout.startswith(f"Usage: batchgen {command} ")
 
 
+def test_without_a_command_the_help_is_no_success(tmp_path):
+    done = run_batchgen(cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == run_batchgen("--help", cwd=tmp_path).stdout
+
+
+def test_help_shows_the_way_and_whole_sentences(tmp_path):
+    said = run_batchgen("--help", cwd=tmp_path).stdout
+    assert "\n    batchgen plan job.yaml    what it would make, and for how much\n" in said
+    assert "..." not in said.partition("Commands:")[2]
+
+
+def test_a_command_that_is_nearly_right_is_suggested(tmp_path):
+    said = run_batchgen("plna", cwd=tmp_path).stderr
+    assert said == (
+        "batchgen: usage: No such command 'plna'. Did you mean 'plan'? batchgen --help tells more\n"
+    )
+
+
 def test_help_loads_nothing_heavy(tmp_path):
     code = (
         "import sys\n"
