@@ -92,7 +92,12 @@ def _ask(error: "ApprovalError") -> None:
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise error
-    if not click.confirm(f"{error.cost}. Go on?", err=True):
+    try:
+        yes = click.confirm(f"{error.cost[0].upper()}{error.cost[1:]}. Go on?", err=True)
+    except click.Abort:
+        tell("")  # the line of the question is not ended
+        raise
+    if not yes:
         raise UsageError("nothing was sent")
 
 

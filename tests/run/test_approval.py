@@ -109,7 +109,7 @@ def test_a_terminal_is_asked(bench: Bench, tmp_path, answer: str, exit_code: int
         )
         assert process.wait(30) == exit_code
     said = os.read(master, 100_000).decode()
-    assert "this run may cost $0.120 for 3 images, more than $0.1. Go on? [y/N]: " in said
+    assert "This run may cost $0.120 for 3 images, more than $0.1. Go on? [y/N]: " in said
     assert bench.service.counts()["billed"] == bought
     os.close(master)
     os.close(slave)
