@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--sheet", is_flag=True, help="Draw contact sheets as well, one for each two axes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def report(folder: Path, sheet: bool, as_json: bool) -> None:
-    """Write DIR/report.html: the dataset DIR as a gallery with its numbers.
+    """Show DIR as one page, DIR/report.html, with all its numbers.
 
     The page needs no network and no server; open it in a browser. Thumbnails are kept in
     DIR/.thumbs, contact sheets go to DIR/sheets. It takes no lock, so it can be written while a
