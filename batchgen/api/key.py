@@ -74,24 +74,29 @@ def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:
         )
     path = Path(environment[KEY_FILE])
     try:
-        return ApiKey(_read_file(path).decode("ascii"))
+        return ApiKey(read_own_file(path, "key file"))
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the key file {path}: {type(error).__name__}") from None
 
 
-def _read_file(path: Path) -> bytes:
-    """The content of a file that only its owner can have written and may read."""
+def read_own_file(path: Path, what: str) -> str:
+    """The ASCII text of *what*: a small file that only its owner can have written and may read.
+
+    Raises UsageError for any other file, OSError and ValueError when it cannot be read.
+    """
     # A named pipe without a writer would keep an ordinary open waiting.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"expected the key file {path} to be a regular file")
+            raise UsageError(f"expected the {what} {path} to be a regular file")
         if found.st_mode & 0o077:
-            raise UsageError(f"others may read the key file {path}; run: chmod 600 {path}")
+            raise UsageError(f"others may read the {what} {path}; run: chmod 600 {path}")
         if found.st_uid not in {0, os.geteuid()}:
-            raise UsageError(f"the key file {path} belongs to another user; use one of your own")
+            raise UsageError(f"the {what} {path} belongs to another user; use one of your own")
         content = file.read(MAX_KEY_FILE_BYTES + 1)
     if len(content) > MAX_KEY_FILE_BYTES:
         raise UsageError(f"expected a key in {path}, got more than {MAX_KEY_FILE_BYTES:,} bytes")
-    return content
+    return content.decode("ascii")

@@ -6,6 +6,7 @@ the screen at the top, so that ``--help`` and completion are quick.
 
 import re
 import sys
+from typing import Any
 
 import click
 
@@ -23,6 +24,7 @@ from batchgen.cli.screen import (
     complete_streams,
     guard_tracebacks,
     silence_broken,
+    speak_json,
     tell,
     tell_bug,
     tell_problem,
@@ -62,18 +64,20 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str] | None) -> int:
+    speak_json(False)
     learn_key()
     guard_tracebacks()
     try:
         result = commands.main(arguments, prog_name="batchgen", standalone_mode=False)
     except click.ClickException as error:
         for line in _mistake(error).split("\n"):
-            tell(line)
+            tell(line, "error", **_end(ExitCode.USAGE))
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BatchgenError as error:
-        tell(f"batchgen: {error.exit_code.word}: {_explanation(error)}")
+        words = f"batchgen: {error.exit_code.word}: {_explanation(error)}"
+        tell(words, "error", **_end(error.exit_code))
         return error.exit_code
     except (BrokenPipeError, SystemExit):
         # Whoever read our output has seen enough; click leaves by itself then.
@@ -83,11 +87,17 @@ def _run(arguments: list[str] | None) -> int:
     return result if isinstance(result, int) else ExitCode.OK
 
 
+def _end(code: ExitCode) -> dict[str, Any]:
+    """What programs are told of an end that is no outcome of a run."""
+    return {"exit_code": int(code), "class": code.word}
+
+
 def _unexpected(error: Exception) -> ExitCode:
     if isinstance(error, OSError) and silence_broken():
         return ExitCode.STORAGE  # a result that could not be printed
     tell_bug(error)
-    tell("batchgen: bug: an internal error; the ledger is still consistent")
+    words = "batchgen: bug: an internal error; the ledger is still consistent"
+    tell(words, "error", **_end(ExitCode.BUG))
     return ExitCode.BUG
 
 

@@ -15,12 +15,15 @@ from batchgen.dataset.folder import open_own
 # A night in which every variant fails alike must not fill a mailbox; run.log has them all.
 SHOWN_WARNINGS = 10
 MAX_LOG_LINE = 16_384  # characters; a traceback fits
+ASKED = "asked"
+"""Marks a record (as an *extra*) that the user has asked for: it is shown, whatever its level."""
+
+Write = Callable[[str, str], object]
+"""Prints a line; the second text says how grave it is."""
 
 
 @contextmanager
-def logging_to(
-    file: Path | None, write: Callable[[str], None], *, verbose: bool = False
-) -> Iterator[None]:
+def logging_to(file: Path | None, write: Write, *, verbose: bool = False) -> Iterator[None]:
     """Send what is logged to *file* and its warnings to *write*, while the block lasts.
 
     With *verbose*, *write* also gets what is no warning, and the file what is only for
@@ -80,21 +83,26 @@ class LogFile(logging.FileHandler):
 class Shown(logging.Handler):
     """Shows the first warnings of a run; all of them are in run.log."""
 
-    def __init__(self, write: Callable[[str], None], *, verbose: bool) -> None:
+    def __init__(self, write: Write, *, verbose: bool) -> None:
         """Show them by way of *write*; with *verbose* every one, and what is no warning too."""
-        super().__init__(logging.INFO if verbose else logging.WARNING)
+        super().__init__()
+        self._least = logging.INFO if verbose else logging.WARNING
         self._write = write
         self._left = sys.maxsize if verbose else SHOWN_WARNINGS
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one more, or say once that there are more."""
-        if self._left > 0:
+        asked = hasattr(record, ASKED)
+        if record.levelno < self._least and not asked:
+            return
+        if self._left > 0 or asked:
             error = f": {_words(record.exc_info[1])}" if record.exc_info else ""
             level = record.levelname.lower()
-            self._write(f"batchgen: {level}: {record.getMessage()}{error}")
+            self._write(f"batchgen: {level}: {record.getMessage()}{error}", level)
         elif self._left == 0:
-            self._write("batchgen: warning: there are more; .batchgen/run.log has them")
-        self._left -= 1
+            more = "batchgen: warning: there are more; .batchgen/run.log has them"
+            self._write(more, "warning")
+        self._left -= not asked
 
 
 def _words(error: BaseException | None) -> str:

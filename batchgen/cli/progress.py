@@ -1,19 +1,30 @@
 """What a run shows while it goes on: a bar on a terminal, a line every 30 s without one."""
 
 import asyncio
+import logging
+import os
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Never, Protocol, Self
 
 from tqdm import tqdm
 
+from batchgen.cli.logs import ASKED
 from batchgen.cli.screen import fitted, tell, tell_above
 from batchgen.run.tally import Tally
-from batchgen.text import duration
+from batchgen.text import duration, money
 
 LINE_EVERY = 30.0
 DRAW_EVERY = 0.1
+# Seconds over which images per minute are counted: a tier's limit is one of a minute.
+RATE_OVER = 60.0
+# More would fill a screen; the slowest come first.
+MOST_SLOTS = 20
+
+log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
@@ -36,15 +47,23 @@ class Progress(Protocol):
     async def tick(self) -> None:
         """Show what is due by time alone, until cancelled."""
 
-    def write(self, line: str) -> None:
-        """Show a line without tearing what is there."""
+    def write(self, line: str, level: str, /) -> None:
+        """Show a line without tearing what is there; *level* says how grave it is."""
+
+    def explain(self) -> None:
+        """Show what is in flight now, asked for by whoever wonders."""
 
 
 class Silence:
-    """Shows nothing."""
+    """Shows nothing that was not asked for."""
+
+    def __init__(self) -> None:
+        """Begin without a tally: the totals come with the first one."""
+        self._tally: Tally | None = None
 
     def __call__(self, tally: Tally) -> None:
-        """Nothing."""
+        """Keep the latest counts."""
+        self._tally = tally
 
     def __enter__(self) -> Self:
         """Nothing."""
@@ -56,41 +75,50 @@ class Silence:
     async def tick(self) -> None:
         """Nothing, for ever."""
 
-    def write(self, line: str) -> None:
+    def write(self, line: str, level: str, /) -> None:
         """Nothing."""
+
+    def explain(self) -> None:
+        """A line for each of the slowest, in run.log and on a screen that shows anything."""
+        lines = ["nothing is on its way yet"]
+        if self._tally and len(self._tally.slots):
+            lines = [f"{len(self._tally.slots):,} on their way, the slowest first:"]
+            lines += self._tally.slots.slowest(MOST_SLOTS)
+        for line in lines:
+            log.info("%s", line, extra={ASKED: True})
 
 
 class Lines(Silence):
     """One line every 30 seconds, for logs."""
 
     def __init__(self) -> None:
-        """Begin without a tally."""
-        self._tally: Tally | None = None
-        self._made = 0
-
-    def __call__(self, tally: Tally) -> None:
-        """Keep the latest counts for the next line."""
-        self._tally = tally
+        """Begin to count."""
+        super().__init__()
+        self._rate = Rate()
 
     async def tick(self) -> None:
         """Print the lines."""
         while True:
             await asyncio.sleep(LINE_EVERY)
             if self._tally:
-                self.write(self._line(self._tally))
+                self._line(self._tally)
 
-    def write(self, line: str) -> None:
+    def write(self, line: str, level: str, /) -> None:
         """Print *line* on stderr."""
-        tell(line)
+        tell(line, level)
 
-    def _line(self, tally: Tally) -> str:
-        rate = (tally.images_made - self._made) / LINE_EVERY
-        self._made = tally.images_made
-        left = tally.images_planned - tally.images
-        eta = f", about {duration(left / rate)} left" if rate > 0 else ""
-        return (
-            f"batchgen: {tally.images:,} of {tally.images_planned:,} images, "
-            f"{rate * 60:.0f}/min{eta}; {_details(tally)}"
+    def _line(self, tally: Tally) -> None:
+        rate = self._rate.per_minute(tally.images_made)
+        done = f"{tally.images:,} of {tally.images_planned:,} images"
+        tell(
+            f"batchgen: {', '.join([done, *details(tally, rate)])}",
+            images=tally.images,
+            images_planned=tally.images_planned,
+            images_per_minute=None if rate is None else round(rate, 1),
+            in_flight=tally.in_flight,
+            failed=tally.failed,
+            nsfw=tally.nsfw,
+            spent_usd=tally.spent_micros / 1e6,
         )
 
 
@@ -98,9 +126,10 @@ class Bar(Silence):
     """A tqdm bar on a terminal."""
 
     def __init__(self) -> None:
-        """Begin without a bar: the totals come with the first tally."""
+        """Begin without a bar."""
+        super().__init__()
         self._bar: tqdm[Never] | None = None
-        self._tally: Tally | None = None
+        self._rate = Rate()
         self._due = 0.0
 
     def __call__(self, tally: Tally) -> None:
@@ -110,17 +139,27 @@ class Bar(Silence):
             self._show(tally)
             self._due = time.monotonic() + DRAW_EVERY
 
+    async def tick(self) -> None:
+        """Let the time that is left go on where nothing else does."""
+        while True:
+            await asyncio.sleep(1)
+            if self._tally:
+                self(self._tally)
+
     def _show(self, tally: Tally) -> None:
         if self._bar is None:
             self._bar = tqdm(
                 total=tally.images_planned,
-                initial=tally.images - tally.images_made,
-                unit="img",
+                initial=tally.images,
+                bar_format="{percentage:3.0f}%|{bar}| {n:,}/{total:,}{postfix}",
                 file=sys.stderr,
                 dynamic_ncols=True,
+                mininterval=0,
             )
-        self._bar.set_postfix_str(fitted(_details(tally)), refresh=False)
-        self._bar.update(tally.images - self._bar.n)
+        rate = self._rate.per_minute(tally.images_made)
+        self._bar.set_postfix_str(fitted(", ".join(details(tally, rate))), refresh=False)
+        self._bar.n = tally.images
+        self._bar.refresh()
 
     def __exit__(self, *_: object) -> None:
         """Leave the finished bar on the screen, with the last counts."""
@@ -129,18 +168,52 @@ class Bar(Silence):
             self._show(self._tally)
             self._bar.close()
 
-    def write(self, line: str) -> None:
+    def write(self, line: str, _level: str, /) -> None:
         """Print *line* above the bar."""
         tell_above(line)
 
 
-def choose(*, quiet: bool) -> Progress:
-    """The progress for the stream that stderr is."""
+class Rate:
+    """Images per minute over the last minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin to count."""
+        self._clock = clock
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def per_minute(self, made: int) -> float | None:
+        """With so many *made* by now; None before anything can be said."""
+        now = self._clock()
+        # A look each second is enough, and bounds what is kept.
+        if not self._seen or now >= self._seen[-1][0] + 1:
+            self._seen.append((now, made))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - RATE_OVER:
+            self._seen.popleft()
+        then, before = self._seen[0]
+        return (made - before) / (now - then) * 60 if now > then else None
+
+
+def choose(*, quiet: bool, lines: bool = False) -> Progress:
+    """The progress for the stream that stderr is; *lines* for lines in any case."""
     if quiet:
         return Silence()
-    return Bar() if sys.stderr.isatty() else Lines()
+    # A dumb terminal cannot go back to the beginning of a line.
+    clever = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return Bar() if clever and not lines else Lines()
 
 
-def _details(tally: Tally) -> str:
-    spend = f", ${tally.spent_micros / 1e6:.2f}" if tally.spent_micros else ""
-    return f"{tally.in_flight} in flight, {tally.failed} failed, {tally.nsfw} nsfw{spend}"
+def details(tally: Tally, rate: float | None) -> list[str]:
+    """What matters of a run that goes on, weightiest first; what there is none of is left out."""
+    parts = []
+    if rate is not None:
+        limit = f" of {tally.rate_limit:g}" if tally.rate_limit else ""
+        parts.append(f"{rate:.0f}{limit}/min")
+    left = tally.images_planned - tally.images
+    if rate and left:
+        parts.append(f"{duration(left / rate * 60)} left")
+    if tally.spent_micros:
+        projected = tally.projected_micros or 0
+        of = f" of {money(projected / 1e6)}" if projected > tally.spent_micros else ""
+        parts.append(money(tally.spent_micros / 1e6) + of)
+    counts = {"failed": tally.failed, "in flight": tally.in_flight, "NSFW": tally.nsfw}
+    return parts + [f"{number:,} {name}" for name, number in counts.items() if number]

@@ -1,18 +1,22 @@
 """``batchgen run``: make the dataset of a job, or go on making it."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from batchgen.cli.screen import forgiving_pipes, show_json, tell, tell_problem
+from batchgen.cli.screen import forgiving_pipes, show_json, speak_json, tell, tell_problem
+from batchgen.errors import ApprovalError, BatchgenError, ExitCode, LockedError, UsageError
 
 if TYPE_CHECKING:
     from batchgen.cli.progress import Progress
-    from batchgen.errors import ApprovalError
     from batchgen.job.load import Job
     from batchgen.run.accounts import Outcome
+    from batchgen.run.metrics import Metrics
+    from batchgen.run.notify import Targets
     from batchgen.run.options import RunOptions
+    from batchgen.run.stop import Stop
 
 
 @click.command()
@@ -27,7 +31,15 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Spend more than $50 without being asked.")
 @click.option("--limit", type=int, metavar="N", help="Send no more than N submits.")
 @click.option("--max-duration", metavar="6h", help="Send no submits after this long.")
+@click.option("--window", metavar="22:00-06:00", help="Send submits at these hours only.")
+@click.option("--min-free", metavar="2GB", help="Stop when the disk has less room.")
 @click.option("--max-failures", metavar="N|P%", help="Stop when more variants fail.")
+@click.option(
+    "--if-locked",
+    type=click.Choice(["fail", "skip", "wait"]),
+    default="fail",
+    help="When another run owns the dataset: fail (default), exit 0, or wait.",
+)
 @click.option(
     "--on-uncertain",
     type=click.Choice(["hold", "resubmit"]),
@@ -36,61 +48,133 @@ if TYPE_CHECKING:
 @click.option("--retry-failed", is_flag=True, help="Submit again what failed for good.")
 @click.option("--resubmit-expired", is_flag=True, help="Buy again what expired.")
 @click.option("--resubmit-lost", is_flag=True, help="Buy again what was lost.")
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep a text file for Prometheus up to date.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Say more, and log every request.")
 @click.option("--quiet", is_flag=True, help="Print nothing when all goes well.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="What stderr is: text (default), or a JSON object on each line.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
-def run(job_file: Path, verbose: bool, quiet: bool, as_json: bool, **options: object) -> int:
+def run(
+    job_file: Path, verbose: bool, quiet: bool, as_json: bool, log_format: str, **options: object
+) -> int:
     """Make the dataset of JOB.yaml, or go on making it.
 
     Running the same command again continues where the last run ended; a finished job makes no
     request. Ctrl-C ends the run tidily: what is paid is collected now or by the next run.
     """
-    import asyncio
     import gc
-    from dataclasses import replace
 
     from batchgen.cli.logs import logging_to
     from batchgen.cli.progress import choose
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.errors import ApprovalError
-    from batchgen.job.load import load_job
+    from batchgen.run.metrics import Metrics
+    from batchgen.run.notify import find_targets
     from batchgen.run.options import RunOptions
+    from batchgen.run.stop import Stop
 
-    job = load_job(job_file)
-    chosen = RunOptions(**options)  # type: ignore[arg-type]  # click has checked the types
+    lines = log_format == "json"
+    speak_json(lines)
+    if_locked, metrics = options.pop("if_locked"), Metrics(options.pop("metrics"))  # type: ignore[arg-type]
+    targets = find_targets()
+    job = _load(job_file, targets)
+    chosen = RunOptions(wait_if_locked=if_locked == "wait", **options)  # type: ignore[arg-type]  # click has checked the types
     if not quiet:
         for warning in job.warnings:
             tell_problem(warning, "warning: ")
     log = DatasetFolder(chosen.out or job.folder).log
     with (
-        choose(quiet=quiet or (as_json and not verbose)) as progress,
+        choose(quiet=quiet or (as_json and not verbose), lines=lines) as progress,
         logging_to(log, progress.write, verbose=verbose),
     ):
         # What is imported lives to the end: not looking through it again and again takes a tenth
         # off the CPU of a run.
         gc.freeze()
+        around = _Around(stop=Stop(), progress=progress, metrics=metrics, targets=targets)
+        ended = _run(job, chosen, around, skip=if_locked == "skip")
+    return _end(ended, quiet=quiet, as_json=as_json)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Around:
+    """What ends a run, and who is told of it."""
+
+    stop: "Stop"
+    progress: "Progress"
+    metrics: "Metrics"
+    targets: "Targets"
+
+
+@dataclass(frozen=True)
+class _Unstarted:
+    """A run that another run left no room for, which is well when that was asked for."""
+
+    exit_code: ExitCode
+    why: str
+    run: str = ""
+
+    def summary(self) -> dict[str, object]:
+        """For programs."""
+        return {"exit_code": int(self.exit_code), "class": self._word, "why": self.why}
+
+    def sentence(self) -> str:
+        """For people."""
+        return f"{self._word}: {self.why}"
+
+    @property
+    def _word(self) -> str:
+        # Only a whole dataset is called ok.
+        return self.exit_code.word if self.exit_code else "skipped"
+
+
+def _load(job_file: Path, targets: "Targets") -> "Job":
+    """The job; a job file that is wrong is told of as a run that failed."""
+    from batchgen.job.load import load_job
+    from batchgen.run.notify import tell_failure
+
+    try:
+        return load_job(job_file)
+    except BatchgenError as error:
+        tell_failure(targets, job_file.stem, error)
+        raise
+
+
+def _run(
+    job: "Job", options: "RunOptions", around: _Around, *, skip: bool
+) -> "Outcome | _Unstarted":
+    """Run the job, once more when it had to be asked for; *skip* a dataset that is in use."""
+    import asyncio
+    from dataclasses import replace
+
+    try:
         try:
-            outcome = asyncio.run(_make(job, chosen, progress))
+            return asyncio.run(_make(job, options, around))
         except ApprovalError as error:
-            _ask(error)
-            outcome = asyncio.run(_make(job, replace(chosen, yes=True), progress))
-    with forgiving_pipes():
-        if as_json:
-            show_json(outcome.summary())
-        elif not quiet:
-            _print(outcome)
-    if not quiet or outcome.exit_code:
-        tell(f"batchgen: {outcome.sentence()}")
-    return outcome.exit_code
+            _ask(error, job, around.targets)
+            return asyncio.run(_make(job, replace(options, yes=True), around))
+    except LockedError as error:
+        stop = around.stop
+        if not stop.leaving and not skip:
+            raise
+        return _Unstarted(stop.code, stop.why or f"nothing was done; {error}")
 
 
-def _ask(error: "ApprovalError") -> None:
+def _ask(error: ApprovalError, job: "Job", targets: "Targets") -> None:
     """Ask whether that much may be spent. Raises *error* where nobody can answer."""
     import sys
 
-    from batchgen.errors import UsageError
+    from batchgen.run.notify import tell_failure
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        tell_failure(targets, job.name, error)
         raise error
     try:
         yes = click.confirm(f"{error.cost[0].upper()}{error.cost[1:]}. Go on?", err=True)
@@ -101,22 +185,56 @@ def _ask(error: "ApprovalError") -> None:
         raise UsageError("nothing was sent")
 
 
-async def _make(job: "Job", options: "RunOptions", progress: "Progress") -> "Outcome":
+async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome":
+    """Run the job, and let everybody know how it goes who is to know."""
     import asyncio
+    import signal
 
-    from batchgen.run.hooks import Hooks
+    from batchgen.run.hooks import Begun, Hooks
     from batchgen.run.making import run_job
-    from batchgen.run.stop import Stop, signals
+    from batchgen.run.notify import notified
+    from batchgen.run.stop import signals
+    from batchgen.run.tally import Tally
 
-    stop = Stop()
+    stop, progress, metrics = around.stop, around.progress, around.metrics
     ticker = asyncio.create_task(progress.tick())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, progress.explain)
     with signals(stop):
         try:
-            return await run_job(job, options, stop=stop, hooks=Hooks(progress=progress))
+            async with notified(around.targets, job.name) as notifier:
+
+                def begun(run: Begun) -> None:
+                    metrics.begun(run)
+                    notifier.begun(run)
+
+                def watch(tally: Tally) -> None:
+                    progress(tally)
+                    metrics.going_on(tally)
+
+                hooks = Hooks(begun=begun, progress=watch)
+                outcome = await run_job(job, options, stop=stop, hooks=hooks)
+                metrics.ended(outcome)
+                await notifier.ended(outcome)
+                return outcome
         finally:
             ticker.cancel()
             for words in stop.last_words:
-                tell(f"batchgen: not recorded: {words}")
+                tell(f"batchgen: not recorded: {words}", "error")
+
+
+def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:
+    """Say how it ended; the exit code."""
+    with forgiving_pipes():
+        if as_json:
+            show_json(ended.summary())
+        elif not quiet and not isinstance(ended, _Unstarted):
+            _print(ended)
+    code = ended.exit_code
+    if not quiet or code:
+        word = ended.summary()["class"]
+        facts = {"exit_code": int(code), "class": word, "run": ended.run}
+        tell(f"batchgen: {ended.sentence()}", "error" if code else "info", **facts)
+    return code
 
 
 def _print(outcome: "Outcome") -> None:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TextIO
 
 import click
@@ -20,6 +21,7 @@ from batchgen.errors import Problem
 from batchgen.text import plain, redact, starred
 
 MAX_LINE = 2_000
+_json_lines = False
 
 
 def fitted(line: str, most: int = MAX_LINE) -> str:
@@ -41,12 +43,35 @@ def show_json(value: object, indent: int | None = None) -> None:
     click.echo(redact(json.dumps(value, indent=indent)))
 
 
-def tell(line: str) -> None:
-    """Print one line of what is no result on stderr; a lost one ends nothing."""
+def clear() -> None:
+    """Make a terminal empty, where there is one that can be; a blank line separates elsewhere."""
+    if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        click.echo("\x1b[H\x1b[2J", nl=False)
+    else:
+        click.echo()
+
+
+def speak_json(yes: bool) -> None:
+    """Let every line on stderr be a JSON object from now on, for programs that collect logs."""
+    global _json_lines  # noqa: PLW0603  # as there is one stderr
+    _json_lines = yes
+
+
+def tell(line: str, level: str = "info", /, **facts: object) -> None:
+    """Print one line of what is no result on stderr; a lost one ends nothing.
+
+    *level* and *facts* are for programs, which are given JSON.
+    """
     try:
-        click.echo(fitted(line), err=True)
+        click.echo(_as_json(line, level, facts) if _json_lines else fitted(line), err=True)
     except OSError:
         _silence(sys.stderr)
+
+
+def _as_json(line: str, level: str, facts: dict[str, object]) -> str:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    message = fitted(line).removeprefix("batchgen: ").removeprefix(f"{level}: ")
+    return redact(json.dumps({"time": now, "level": level, "message": message, **facts}))
 
 
 def tell_above(line: str) -> None:
@@ -66,15 +91,24 @@ def tell_problem(problem: Problem, before: str = "") -> None:
         message=plain(problem.message),
         source=starred(problem.source),  # before a part of it is shown, in which no key is whole
     )
+    level = "warning" if before else "error"
+    if _json_lines:
+        place = {"file": problem.file, "line": problem.line, "column": problem.column}
+        tell(problem.message, level, **place)
+        return
     for line in f"{before}{problem}".split("\n"):
         tell(line)
 
 
 def tell_bug(error: BaseException, why: str = "") -> None:
     """Print a traceback, after the line *why* if there is one."""
+    parts = traceback.format_exception(error)
+    if _json_lines:
+        tell(why or "an internal error", "error", traceback="".join(parts))
+        return
     if why:
         tell(why)
-    for part in traceback.format_exception(error):
+    for part in parts:
         for line in part.rstrip("\n").split("\n"):
             tell(line)
 

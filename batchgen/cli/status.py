@@ -1,44 +1,120 @@
 """``batchgen status``: how far a dataset is, from its ledger, while it runs or after."""
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from batchgen.cli.screen import show_json
+from batchgen.cli.screen import clear, show, show_json
+
+if TYPE_CHECKING:
+    from batchgen.run.standing import Flight, Standing
+
+LOOK_EVERY = 2.0  # seconds
+MOST_SLOTS = 20
+
+# What the states of the ledger mean for somebody who waits.
+_DOING = {
+    "submitting": "is being submitted",
+    "submitted": "is being made",
+    "completed": "is being downloaded",
+}
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def status(folder: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Look every two seconds until no run goes on.")
+@click.option("--slots", is_flag=True, help="List what is on its way, the oldest first.")
+@click.option("--runs", is_flag=True, help="List the runs there were, and how they ended.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document for each look.")
+def status(folder: Path, watch: bool, slots: bool, runs: bool, as_json: bool) -> None:
     """Say how far the dataset in DIR is.
 
     Shows counts, spend, rate and what is left, from the ledger. It takes no lock, so it can be
     asked while a run goes on.
     """
-    from batchgen.cli.words import spend, table
+    if runs:
+        _list_runs(folder, as_json=as_json)
+        return
+    for found in _looks(folder, watch=watch):
+        if as_json:
+            show_json(found.as_json())
+            continue
+        if watch:
+            clear()
+        _print(found)
+        for flight in found.in_flight[:MOST_SLOTS] if slots else ():
+            show(f"  {_sentence(flight)}")
+
+
+def _list_runs(folder: Path, *, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from batchgen.dataset.folder import DatasetFolder
+    from batchgen.run.history import past_runs
+    from batchgen.text import duration, money
+
+    runs = list(past_runs(DatasetFolder(folder)))
+    if as_json:
+        for run in runs:
+            show_json(asdict(run))
+        return
+    for run in runs:
+        ended = f"{run.word} ({run.exit_code})" if run.word else "no end: it runs, or was killed"
+        facts = [f"{run.images_made:,} images"] if run.images_made is not None else []
+        facts += [duration(run.wall_s)] if run.wall_s is not None else []
+        facts += [money(run.spent_usd)] if run.spent_usd else []
+        why = f"; {run.why}" if run.why else ""
+        show(
+            f"{run.started_at[:16].replace('T', ' ')}  {run.run}  {', '.join([ended, *facts])}{why}"
+        )
+
+
+def _looks(folder: Path, *, watch: bool) -> "Iterator[Standing]":
     from batchgen.run.standing import standing
-    from batchgen.text import duration
 
     found = standing(folder)
-    if as_json:
-        show_json(found.as_json())
-        return
+    yield found
+    while watch and found.running:
+        time.sleep(LOOK_EVERY)
+        found = standing(folder)
+        yield found
+
+
+def _print(found: "Standing") -> None:
+    from batchgen.cli.words import spend, table
+    from batchgen.text import duration, money
+
     c = found.counts
     others = {"failed": c.failed, "uncertain": c.uncertain, "expired": c.expired, "left": c.pending}
     states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
-    rate = f"{found.images_per_minute:.1f} images a minute" if found.images_per_minute else "none"
-    left = f", about {duration(found.seconds_left)} left" if found.seconds_left else ""
     images = f"{found.images:,} of {found.images_planned:,}"
-    table(
-        [
-            ("job", f"{found.job}, {'running' if found.running else 'not running'}"),
-            ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
-            (
-                "images",
-                f"{images}, {found.nsfw:,} flagged NSFW",
-            ),
-            ("spend", spend(found)),
-            ("rate", rate + left),
-        ]
-    )
+    spent = spend(found)
+    if (found.projected_usd or 0) > (found.spent_usd or 0):
+        spent += f"; {money(found.projected_usd)} when all is made"
+    rows = [
+        ("job", f"{found.job}, {'running' if found.running else 'not running'}"),
+        ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
+        ("images", f"{images}, {found.nsfw:,} flagged NSFW"),
+        ("spend", spent),
+    ]
+    if found.running:
+        limit = f" of {found.rate_limit:g}" if found.rate_limit else ""
+        left = f", about {duration(found.seconds_left)} left" if found.seconds_left else ""
+        rows.append(("rate", f"{found.images_per_minute or 0:.1f}{limit} images a minute{left}"))
+        rows.append(("in flight", f"{len(found.in_flight):,}" + _oldest(found.in_flight)))
+    table(rows)
+
+
+def _oldest(flights: "tuple[Flight, ...]") -> str:
+    return f"; the oldest {_sentence(flights[0])}" if flights else ""
+
+
+def _sentence(flight: "Flight") -> str:
+    from batchgen.text import duration
+
+    name = f"prediction {flight.prediction_id}" if flight.prediction_id else "a variant"
+    doing = f"{_DOING[flight.state]}, {duration(flight.seconds)} after its submit"
+    return f"{name} of {flight.prompt_id} {doing}"

@@ -13,9 +13,6 @@ from typing import IO
 
 from batchgen.errors import StorageError, UsageError
 
-MOUNTS = Path("/proc/self/mounts")
-_NETWORK = ("nfs", "cifs", "smb", "afs", "ceph", "gluster", "lustre", "fuse.sshfs", "9p", "beegfs")
-
 
 @dataclass(frozen=True)
 class DatasetFolder:
@@ -84,6 +81,16 @@ class DatasetFolder:
         return self.state / "reconcile.jsonl"
 
     @property
+    def runs(self) -> Path:
+        """When each run began, and how it ended."""
+        return self.state / "runs.jsonl"
+
+    @property
+    def last_success(self) -> Path:
+        """When a run last ended with every image saved, for monitoring to read."""
+        return self.root / "last-success"
+
+    @property
     def latencies(self) -> Path:
         """How long predictions took, which tells when to ask for the next ones."""
         return self.state / "latency.json"
@@ -137,8 +144,8 @@ class DatasetFolder:
         """Only the dataset folder itself may be a link: what is below it is written in place."""
         ledger = (self.ledger.with_name(self.ledger.name + end) for end in ("", "-wal", "-shm"))
         files = (self.manifest_jsonl, self.manifest_csv, self.failures, self.summary, self.lock)
-        private = (self.job, self.log, self.decisions, self.local_service)
-        for path in (*files, *private, *ledger):
+        private = (self.job, self.log, self.decisions, self.local_service, self.runs)
+        for path in (*files, self.last_success, *private, *ledger):
             refuse_odd(path)
         for top in (self.quarantine, self.images):
             refuse_odd(top, folder=True)
@@ -222,23 +229,6 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def network_file_system(path: Path) -> str | None:
-    """The kind of network file system that *path* is on, or None when it is a local one.
-
-    Locks and the ledger's log cannot be trusted there. Known from Linux's list of mounts only.
-    """
-    try:
-        mounts = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
-        return None
-    kinds = {line.split()[1]: line.split()[2] for line in mounts if len(line.split()) > 2}
-    for folder in (path.resolve(), *path.resolve().parents):
-        kind = kinds.get(str(folder).replace(" ", "\\040"))
-        if kind is not None:
-            return kind if kind.startswith(_NETWORK) else None
-    return None
 
 
 def append_line(path: Path, row: Mapping[str, object]) -> None:

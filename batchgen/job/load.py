@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from batchgen.job.models import Model, find_model, refuse_model_id
 from batchgen.job.names import KEY_DIGITS, image_name, refuse_pattern
 from batchgen.job.prompts import Prompt, PromptReader
 from batchgen.job.shape import JobFile
-from batchgen.job.units import read_duration, read_failures
+from batchgen.job.units import read_duration, read_failures, read_size, read_window
 from batchgen.job.variants import Box, Variant, Variants, boxes_of, distinct_boxes
 
 
@@ -39,6 +39,10 @@ class Pace:
     """Variants that may fail in one run: a count or a percentage."""
     limit: int | None
     """Submits in one run."""
+    window: str | None
+    """The part of the day in which submits may be sent, local time; None for all of it."""
+    min_free: int | None
+    """Bytes that the disk has to keep free; None for our own number."""
     resubmit_uncertain: bool
     """Whether submits that may have been paid are sent again."""
     poll_min_interval: float | None
@@ -260,6 +264,8 @@ class _Loader:
             max_duration=None if run.max_duration is None else read_duration(run.max_duration),
             max_failures=self.shape.run.max_failures,
             limit=run.limit,
+            window=run.window,
+            min_free=None if run.min_free is None else read_size(run.min_free),
             resubmit_uncertain=run.on_uncertain == "resubmit",
             poll_min_interval=run.poll.min_interval,
             submit_timeout=wait.submit,
@@ -270,7 +276,12 @@ class _Loader:
 
     def _limits(self) -> None:
         run = self.shape.run
-        readers = (("max_duration", read_duration), ("max_failures", partial(read_failures, 0)))
+        readers: tuple[tuple[str, Callable[[str], object]], ...] = (
+            ("max_duration", read_duration),
+            ("max_failures", partial(read_failures, 0)),
+            ("window", read_window),
+            ("min_free", read_size),
+        )
         for name, reader in readers:
             try:
                 _ = getattr(run, name) is not None and reader(getattr(run, name))

@@ -96,6 +96,13 @@ class Run(Section):
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Send no more submits than this in one run."
     )
+    window: str | None = Field(
+        default=None,
+        description="Send submits only in this part of the day, local time: 22:00-06:00.",
+    )
+    min_free: str | int | None = Field(
+        default=None, description="Stop when the disk has less room than this: 2GB (default 200MB)."
+    )
     on_uncertain: Literal["hold", "resubmit"] = Field(
         default="hold", description="What to do with submits that may have been paid."
     )

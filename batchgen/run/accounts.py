@@ -116,6 +116,8 @@ def exit_code(counts: Counts, stop: Stop) -> ExitCode:
     if not counts.pending:
         # A limit that was met, or an account that ran dry, with the last variant.
         holds -= {ExitCode.INCOMPLETE, ExitCode.ACCOUNT}
+        if stop.limited:
+            holds.discard(stop.code)
     if counts.uncertain:
         holds.add(ExitCode.UNCERTAIN)
     if counts.pending:

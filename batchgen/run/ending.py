@@ -1,5 +1,6 @@
 """The end of a run: its outcome, and what it leaves in the dataset for people and for programs."""
 
+import logging
 import time
 from dataclasses import dataclass, replace
 
@@ -10,10 +11,13 @@ from batchgen.ledger.store import Ledger
 from batchgen.run.access import Access
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
+from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
 from batchgen.run.reports import write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,8 @@ class Ending:
     stop: Stop
     started: float
     """On the monotonic clock."""
+    spent_before: int
+    """What the dataset had cost before, in millionths of a US dollar."""
 
     def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         """Write down how the run ended. What cannot be written becomes a part of that."""
@@ -43,6 +49,10 @@ class Ending:
             self.stop.note(error.exit_code, str(error))
             code = exit_code(outcome.counts, self.stop)
             outcome = replace(outcome, exit_code=code, why=self.stop.why)
+        try:
+            remember_end(self.folder, outcome, spent_before=self.spent_before)
+        except StorageError as error:
+            log.warning("the history of the runs: %s", error)
         return outcome
 
     def _outcome(self, ledger: Ledger, tally: Tally) -> Outcome:

@@ -8,13 +8,13 @@ from itertools import chain
 
 import yaml
 
-from batchgen.dataset.folder import DatasetFolder, network_file_system, write_whole
+from batchgen.dataset.disk import network_file_system
+from batchgen.dataset.folder import DatasetFolder, write_whole
 from batchgen.dataset.manifest import Manifest, columns
 from batchgen.errors import ApprovalError, ExitCode
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State, Totals
-from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
 from batchgen.run.access import Access, find_access
@@ -22,9 +22,11 @@ from batchgen.run.accounts import Outcome, count
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model, refuse
+from batchgen.run.claiming import claimed
 from batchgen.run.context import Context, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
+from batchgen.run.history import remember_begin
 from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger, take_mark
@@ -74,7 +76,8 @@ async def run_job(
     folder.prepare()
     if kind := network_file_system(folder.root):
         log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)
-    with locked(folder.lock):
+    wait = options.wait_if_locked
+    async with claimed(folder.lock, run.stop, wait=wait, until=run.ends_at()):
         folder.clear_parts()
         with open_ledger(folder) as ledger:
             return await run.make(ledger)
@@ -121,12 +124,13 @@ class _Run:
             nsfw=totals.nsfw,
             spent_micros=totals.spent_micros,
         )
-        self.hooks.begun(self.begun)
         try:
             if self._work_left(ledger, totals):
                 async with open_service(self.access, self.pace, self.folder) as service:
                     await self._launch(ledger, manifest, tally, service)
                 self.experience.keep()
+            else:
+                self._begin()
         finally:
             mark = manifest.close()
         # A row that is in the ledger alone is added by the next run.
@@ -138,8 +142,14 @@ class _Run:
             access=self.access,
             stop=self.stop,
             started=self.started,
+            spent_before=totals.spent_micros,
         )
         return ending.account(ledger, tally, mark if sound else None)
+
+    def _begin(self) -> None:
+        """Nothing stands in the way any more."""
+        remember_begin(self.begun)
+        self.hooks.begun(self.begun)
 
     def _introduce(self, ledger: Ledger) -> None:
         """Leave in the dataset what other commands need to know about this run."""
@@ -195,6 +205,7 @@ class _Run:
             check_approval(self.job, self._to_do(ledger), self.pace, price)
         except ApprovalError as error:
             refuse(error, self._to_do(ledger), self.stop)
+        self._begin()
         context = self._context(ledger, manifest, tally, service, price)
         await self.stop.unless_left(self._settle(context))
         to_do = self._to_do(ledger)
@@ -206,7 +217,7 @@ class _Run:
             money.warn_of_worst_case(uncertain, price)
         await self.stop.unless_left(money.check_balance(price, service, self.stop))
         async with checkpoints(self.folder, self.job.name):
-            await work_through(context, to_do, self._ends_at())
+            await work_through(context, to_do, self.ends_at())
 
     def _context(
         self,
@@ -220,6 +231,7 @@ class _Run:
         limits = settle_limits(self.pace, remote=self.access.remote)
         tally.rate_limit = limits.rate
         tally.projected_micros = self._projected(ledger, tally, price)
+        ledger.set_meta(rate_limit=limits.rate, projected_micros=tally.projected_micros)
         self.hooks.progress(tally)
         if limits.assumed:
             log.warning("%s", limits.sentence(tally.images_planned - tally.images))
@@ -274,6 +286,7 @@ class _Run:
         await settler.settle(wait=False)
         context.spend.spent_micros = context.ledger.totals().spent_micros
 
-    def _ends_at(self) -> float | None:
+    def ends_at(self) -> float | None:
+        """When its time is up, on the monotonic clock; None for never."""
         limit = self.pace.max_duration
         return None if limit is None else self.started + limit

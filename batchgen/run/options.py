@@ -6,7 +6,7 @@ from pathlib import Path
 from batchgen.errors import UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.tiers import TIERS
-from batchgen.job.units import read_duration, read_failures
+from batchgen.job.units import read_duration, read_failures, read_size, read_window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,12 @@ class RunOptions:
     """Submits in this run."""
     max_duration: str | None = None
     """After which no new submits are sent: ``6h``, ``90m``, or seconds."""
+    window: str | None = None
+    """The part of the day in which submits may be sent, local time: ``22:00-06:00``."""
+    min_free: str | None = None
+    """What the disk has to keep free: ``2GB``."""
+    wait_if_locked: bool = False
+    """Wait for the end of another run that owns the dataset, and do not fail."""
     max_failures: str | None = None
     """Variants that may fail in this run: a count, or ``5%``."""
     on_uncertain: str | None = None
@@ -56,8 +62,11 @@ class RunOptions:
             raise UsageError(f"expected a budget from 0 to 1,000,000,000, got {self.budget}")
         try:
             seconds = None if self.max_duration is None else read_duration(self.max_duration)
+            min_free = None if self.min_free is None else read_size(self.min_free)
             if self.max_failures is not None:
                 read_failures(0, self.max_failures)
+            if self.window is not None:
+                read_window(self.window)
         except ValueError as error:
             raise UsageError(str(error)) from None
         given = {
@@ -67,6 +76,8 @@ class RunOptions:
             "limit": self.limit,
             "max_duration": seconds,
             "max_failures": self.max_failures,
+            "window": self.window,
+            "min_free": min_free,
             # Rounded down: a budget is never exceeded by a fraction of its last cent.
             "budget_micros": None if self.budget is None else int(round(self.budget * 1e6, 3)),
             "resubmit_uncertain": self.on_uncertain and self.on_uncertain == "resubmit",

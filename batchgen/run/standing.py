@@ -9,8 +9,21 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
 from batchgen.job.files import read_regular_file
+from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flight:
+    """A variant on its way, as the ledger knows it."""
+
+    variant_key: str
+    prompt_id: str
+    state: str
+    prediction_id: str | None
+    seconds: float
+    """Since its submit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +40,17 @@ class Standing:
     spent_usd: float | None
     reserved_usd: float | None
     refund_expected_usd: float | None
+    projected_usd: float | None
+    """What the dataset will have cost when the job is done, as the last run saw it."""
     started_at: str
     """Of the run that goes on, or else of the last one."""
     images_per_minute: float | None
     """Since then; None when no run goes on."""
+    rate_limit: float | None
+    """Images per minute that the last run was allowed; None for no limit."""
     seconds_left: float | None
+    in_flight: tuple[Flight, ...]
+    """Variants on their way, the oldest first; empty when no run goes on."""
 
     def as_json(self) -> dict[str, object]:
         """Plain values, counts first."""
@@ -65,10 +84,29 @@ def standing(root: Path) -> Standing:
             spent_usd=totals.spent_micros / 1e6 if priced else None,
             reserved_usd=totals.reserved_micros / 1e6 if priced else None,
             refund_expected_usd=totals.refund_micros / 1e6 if priced else None,
+            projected_usd=_usd(meta.get("projected_micros")),
             started_at=started_at,
             images_per_minute=None if rate is None else round(rate * 60, 1),
+            rate_limit=_number(meta.get("rate_limit")),
             seconds_left=None if left is None else round(left, 1),
+            in_flight=_in_flight(ledger) if running else (),
         )
+
+
+def _in_flight(ledger: Ledger) -> tuple[Flight, ...]:
+    # No more than a run has places, and what earlier runs left to be collected.
+    entries = ledger.entries(State.SUBMITTING, State.SUBMITTED, State.COMPLETED)
+    flights = [
+        Flight(
+            variant_key=entry.key,
+            prompt_id=entry.prompt_id,
+            state=str(entry.state),
+            prediction_id=entry.prediction_id,
+            seconds=round(_seconds_since(entry.submitted_at or ""), 1),
+        )
+        for entry in entries
+    ]
+    return tuple(sorted(flights, key=lambda flight: -flight.seconds))
 
 
 def _seconds_since(time: str) -> float:
@@ -97,3 +135,11 @@ def _running(lock: Path) -> bool:
 
 def _whole(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) else None
+
+
+def _usd(micros: object) -> float | None:
+    return micros / 1e6 if isinstance(micros, int) else None

@@ -38,6 +38,8 @@ class Stop:
         """Nothing has been said yet."""
         self.code = ExitCode.OK
         self.why = ""
+        self.limited = False
+        """Whether that reason only ended the submits: it is none when nothing was left to do."""
         self.last_words: list[str] = []
         """What could not be written down and has to be said: ids of paid predictions."""
         self.hurry = asyncio.Event()
@@ -58,19 +60,27 @@ class Stop:
 
     def note(self, code: ExitCode, why: str) -> None:
         """Remember a reason why the work will not be finished, without ending anything."""
-        if PRECEDENCE.index(code) < PRECEDENCE.index(self.code):
-            self.code, self.why = code, why
+        self._note(code, why, limited=False)
+
+    def _note(self, code: ExitCode, why: str, *, limited: bool) -> None:
+        weightier = PRECEDENCE.index(code) < PRECEDENCE.index(self.code)
+        if weightier or (code is self.code and self.limited and not limited):
+            self.code, self.why, self.limited = code, why, limited
 
     def no_more_submits(self, code: ExitCode, why: str) -> None:
         """End the submits, go on collecting what is paid."""
+        self._close()
+        self._note(code, why, limited=True)
+
+    def _close(self) -> None:
         self._closed.set()
         for event in self._woken:
             event.set()
-        self.note(code, why)
 
     def leave(self, code: ExitCode, why: str) -> None:
         """End the submits and the following; downloads that are running may finish."""
-        self.no_more_submits(code, why)
+        self._close()
+        self.note(code, why)
         self._leave.set()
 
     async def pause(self, seconds: float) -> bool:

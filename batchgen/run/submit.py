@@ -103,6 +103,8 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
         run.spend.return_slot()
     if entry.state is not State.UNCERTAIN:
         run.spend.give_back(cost)
+    if entry.state is State.FAILED:
+        run.tally.not_bought(cost)
     run.tally.spent_micros = run.spend.spent_micros
     return entry, answer
 

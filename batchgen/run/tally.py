@@ -44,6 +44,11 @@ class Tally:
         self.images_made += len(images)
         self.nsfw += sum(image.nsfw is True for image in images)
 
+    def not_bought(self, micros: int | None) -> None:
+        """A variant that was rejected costs nothing."""
+        if self.projected_micros is not None:
+            self.projected_micros -= micros or 0
+
     def noticed(self, lag_s: float) -> None:
         """Count a prediction that had ended so many seconds before."""
         self.lag_s += lag_s

@@ -1,22 +1,19 @@
 """Working through what is to be done: the launcher, the pool, and the ways it can end."""
 
 import asyncio
-import time
 from collections.abc import Iterable
 from functools import partial
 
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import Entry
 from batchgen.run.context import Context
+from batchgen.run.guards import guarded
 from batchgen.run.life import PAID, live
 from batchgen.run.pool import Pool
 from batchgen.run.stop import Stop
 
 # Seconds that downloads and answers in flight are given after a signal.
 GRACE = 15.0
-# Seconds that paid predictions are followed after the time of a run is up.
-COLLECTING = 600.0
-TIME_IS_UP = "the time of this run is up"
 
 
 async def work_through(
@@ -32,18 +29,15 @@ async def work_through(
     def on_bug(error: BaseException) -> None:
         stop.leave(ExitCode.BUG, f"an internal error: {type(error).__name__}")
 
-    if ends_at is not None and ends_at <= time.monotonic():
-        stop.no_more_submits(ExitCode.INCOMPLETE, TIME_IS_UP)
     pool = Pool(context.concurrency, on_bug=on_bug)
-    work = asyncio.create_task(_launch_all(context, entries, pool))
-    clock = asyncio.create_task(_time_is_up(stop, ends_at))
-    try:
-        await _until_done(work, stop)
-    finally:
-        clock.cancel()
-        work.cancel()
-        await pool.drop()
-        await asyncio.wait({work, clock})
+    async with guarded(context, ends_at):
+        work = asyncio.create_task(_launch_all(context, entries, pool))
+        try:
+            await _until_done(work, stop)
+        finally:
+            work.cancel()
+            await pool.drop()
+            await asyncio.wait({work})
     if not work.cancelled():
         work.result()
     if pool.bug:
@@ -58,14 +52,6 @@ async def _launch_all(context: Context, entries: Iterable[Entry], pool: Pool) ->
             break
         await pool.spawn(partial(live, context, entry))
     await pool.join()
-
-
-async def _time_is_up(stop: Stop, ends_at: float | None) -> None:
-    """End the submits when the time is over, and a while later the following."""
-    if ends_at is not None and await stop.pause(ends_at - time.monotonic()):
-        stop.no_more_submits(ExitCode.INCOMPLETE, TIME_IS_UP)
-        if await stop.pause(COLLECTING):
-            stop.leave(ExitCode.INCOMPLETE, TIME_IS_UP)
 
 
 async def _until_done(work: "asyncio.Task[None]", stop: Stop) -> None:

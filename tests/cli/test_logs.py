@@ -15,6 +15,10 @@ SECRET = "logged-0123456789-key"
 log = logging.getLogger("batchgen.somewhere")
 
 
+def ignore(*_: str) -> None:
+    pass
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     ApiKey(SECRET)
@@ -26,7 +30,7 @@ def lines(file: Path) -> list[str]:
 
 
 def test_an_event_is_one_line_without_the_key_whatever_is_in_it(file):
-    with logging_to(file, lambda _: None):
+    with logging_to(file, ignore):
         log.warning("a %s\nINFO b\x1b[2J\u202e", SECRET)
         try:
             int(f"two\nlines, {SECRET}")
@@ -39,7 +43,7 @@ def test_an_event_is_one_line_without_the_key_whatever_is_in_it(file):
 
 
 def test_an_event_of_any_length_is_a_line_of_bounded_length(file):
-    with logging_to(file, lambda _: None):
+    with logging_to(file, ignore):
         log.warning("%s", "x" * 1_000_000)
     (line,) = file.read_text("utf-8").splitlines()
     assert len(line) < MAX_LOG_LINE + 50
@@ -56,7 +60,7 @@ def test_a_log_that_is_no_file_of_its_own_is_left_alone(file, kind):
         os.mkfifo(file)
     reader = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     shown: list[str] = []
-    with logging_to(file, shown.append):
+    with logging_to(file, lambda line, _: shown.append(line)):
         log.warning("a word")
     with os.fdopen(reader, "rb") as read:
         assert read.read() == (b"not ours" if kind == "a link" else b"")
@@ -64,7 +68,7 @@ def test_a_log_that_is_no_file_of_its_own_is_left_alone(file, kind):
 
 
 async def test_what_the_event_loop_catches_is_logged_without_the_key(file):
-    with logging_to(file, lambda _: None):
+    with logging_to(file, ignore):
         headers: dict[str, str] = {}
         asyncio.get_running_loop().call_soon(headers.__getitem__, f"Bearer {SECRET}")
         await asyncio.sleep(0)
@@ -78,7 +82,7 @@ async def test_what_the_event_loop_catches_is_logged_without_the_key(file):
 @pytest.mark.parametrize("name", ["asyncio", "aiohttp.client", "urllib3"])
 def test_libraries_are_heard_when_they_warn_and_not_before(file, name):
     shown: list[str] = []
-    with logging_to(file, shown.append, verbose=True):
+    with logging_to(file, lambda line, _: shown.append(line), verbose=True):
         logging.getLogger(name).info("headers: %s", SECRET)
         logging.getLogger(name).error("trouble with %s", SECRET)
     assert lines(file) == ["ERROR trouble with ***"]
@@ -87,7 +91,7 @@ def test_libraries_are_heard_when_they_warn_and_not_before(file, name):
 
 def test_the_screen_hears_warnings_the_file_also_what_is_not(file):
     shown: list[str] = []
-    with logging_to(file, shown.append):
+    with logging_to(file, lambda line, _: shown.append(line)):
         log.debug("one")
         log.info("two")
         log.warning("three")
@@ -97,7 +101,7 @@ def test_the_screen_hears_warnings_the_file_also_what_is_not(file):
 
 def test_verbose_is_one_step_more_on_both_and_never_cut_short(file):
     shown: list[str] = []
-    with logging_to(file, shown.append, verbose=True):
+    with logging_to(file, lambda line, _: shown.append(line), verbose=True):
         log.debug("one")
         for _ in range(SHOWN_WARNINGS + 5):
             log.info("two")
@@ -107,22 +111,22 @@ def test_verbose_is_one_step_more_on_both_and_never_cut_short(file):
 
 def test_an_exception_is_shown_in_its_own_words_and_not_by_its_repr(file):
     shown: list[str] = []
-    with logging_to(None, shown.append):
+    with logging_to(None, lambda line, _: shown.append(line)):
         log.error("it ended", exc_info=OSError(28, "No space"))
     assert shown == ["batchgen: error: it ended: OSError: [Errno 28] No space"]
 
 
 def test_a_log_that_cannot_be_written_ends_nothing_and_says_nothing(file, capsys):
-    with logging_to(file, lambda _: None):
+    with logging_to(file, ignore):
         log.info("there is room")
         with full_disk(file.stat().st_size):
             log.info("there is none")
-    with logging_to(file / "no folder", lambda _: None):
+    with logging_to(file / "no folder", ignore):
         log.info("no folder")
     assert lines(file)[0] == "INFO there is room"
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_log_that_is_full_to_its_end_can_be_closed(file):
-    with full_disk(10), logging_to(file, lambda _: None):
+    with full_disk(10), logging_to(file, ignore):
         log.info("longer than that")

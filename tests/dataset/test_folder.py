@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.dataset import folder as folder_module
 from batchgen.dataset.folder import (
     DatasetFolder,
     append_line,
     json_line,
-    network_file_system,
     storage_error,
     write_whole,
 )
@@ -198,20 +196,6 @@ def test_no_row_is_cut_by_any_reader_of_lines(row):
     line = json_line(row)
     assert line.splitlines(keepends=True) == [line]
     assert json.loads(line) == row
-
-
-def test_the_kind_of_a_network_file_system_is_told(tmp_path, monkeypatch):
-    listed = f"proc /proc proc rw 0 0\nserver:/x {tmp_path} nfs4 rw 0 0\n/dev/sda / ext4 rw 0 0\n"
-    mounts = tmp_path.parent / f"{tmp_path.name}-mounts"
-    mounts.write_text(listed)
-    monkeypatch.setattr(folder_module, "MOUNTS", mounts)
-    assert network_file_system(tmp_path / "out" / "job") == "nfs4"
-    assert network_file_system(tmp_path.parent) is None
-
-
-def test_a_system_without_a_list_of_mounts_says_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_module, "MOUNTS", tmp_path / "none")
-    assert network_file_system(tmp_path) is None
 
 
 def test_a_folder_within_others_reach_is_refused_with_what_to_do(tmp_path):

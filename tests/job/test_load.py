@@ -208,6 +208,8 @@ def test_a_job_file_becomes_a_job(load):
         budget_micros=2_010_000,
         max_duration=None,
         max_failures=None,
+        window=None,
+        min_free=None,
         limit=None,
         resubmit_uncertain=False,
         poll_min_interval=1,

@@ -1,6 +1,8 @@
+from datetime import time
+
 import pytest
 
-from batchgen.job.units import read_duration, read_failures
+from batchgen.job.units import read_duration, read_failures, read_size, read_window
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,40 @@ def test_failure_limits_are_counts_or_percentages(text: str, planned: int, allow
 def test_what_is_no_failure_limit_is_refused(text: str):
     with pytest.raises(ValueError, match="a number of variants or a percentage"):
         read_failures(100, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("0", 0), ("2GB", 2 * 10**9), ("500 mb", 5 * 10**8), ("1.5g", 15 * 10**8), ("7k", 7000)],
+)
+def test_sizes_as_people_write_them(text: str, size: int):
+    assert read_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "many", "2GiB", "GB", "1e9", "9" * 16])
+def test_what_is_no_size_is_refused(text: str):
+    with pytest.raises(ValueError, match="expected a size such as 500MB or 2GB"):
+        read_size(text)
+
+
+@pytest.mark.parametrize(
+    ("window", "at", "left"),
+    [
+        ("22:00-06:00", time(22), 8 * 3600),
+        ("22:00-06:00", time(5, 59, 30), 30),
+        ("22:00-06:00", time(6), 0),
+        ("22:00-06:00", time(21, 59, 59), 0),
+        ("22:00-06:00", time(0), 6 * 3600),
+        ("9:00 - 17:30", time(9), 8.5 * 3600),
+        ("9:00 - 17:30", time(17, 30), 0),
+        ("9:00 - 17:30", time(3), 0),
+    ],
+)
+def test_a_window_may_go_past_midnight(window: str, at: time, left: float):
+    assert read_window(window).seconds_left(at) == left
+
+
+@pytest.mark.parametrize("text", ["", "22-6", "22:00", "24:00-06:00", "22:60-06:00", "6:00-06:00"])
+def test_what_is_no_window_is_refused(text: str):
+    with pytest.raises(ValueError, match="expected a window such as 22:00-06:00"):
+        read_window(text)

@@ -31,6 +31,16 @@ async def test_of_reasons_that_weigh_the_same_the_first_stays():
     assert (stop.submitting, stop.leaving) == (False, False)
 
 
+async def test_what_only_ended_the_submits_is_told_from_what_ended_the_run():
+    stop = Stop()
+    stop.no_more_submits(ExitCode.STORAGE, "little room")
+    assert (stop.why, stop.limited) == ("little room", True)
+    stop.leave(ExitCode.STORAGE, "no room")
+    assert (stop.why, stop.limited) == ("no room", False)
+    stop.no_more_submits(ExitCode.STORAGE, "little room")
+    assert (stop.why, stop.limited) == ("no room", False)
+
+
 def test_every_class_but_those_that_never_start_has_its_place():
     assert set(ExitCode) - set(PRECEDENCE) == {ExitCode.USAGE, ExitCode.LOCKED}
     assert len(PRECEDENCE) == len(set(PRECEDENCE))

@@ -129,9 +129,10 @@ def start_batchgen(
     cwd: Path,
     env: Mapping[str, str] | None = None,
     patch: Mapping[str, object] | None = None,
+    said_in: str = "said",
 ) -> Iterator[Running]:
     """Start the command; it is killed at the end of the block if it still runs then."""
-    said = cwd / "said"
+    said = cwd / said_in
     said.mkdir(exist_ok=True)
     with (
         Path(os.devnull).open("rb") as nothing,
