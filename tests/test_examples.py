@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.job.load import load_job
+from tests.report.made import dataset, image_row
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -68,3 +69,21 @@ def test_a_job_to_keep_plans_without_a_warning(path: Path):
     job = load_job(path)
     assert job.warnings == ()
     assert os.path.commonpath([job.folder, ROOT / "jobs"]) == str(ROOT / "jobs")
+
+
+def test_the_example_of_the_report_runs_and_makes_the_sheets_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    root = tmp_path / "out/sample"
+    root.mkdir(parents=True)
+    points = [(p, s, r) for p in range(4) for s in (7, 8, 9) for r in ("1:1", "16:9", "9:16")]
+    dataset(root, [image_row(root, number, prompt_id=f"p{p}", seed=s, aspect_ratio=r)
+                   for number, (p, s, r) in enumerate(points)])  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs/report.md"
+    exec(compile(blocks(page, "python")[0], page, "exec"), {})
+    said = capsys.readouterr().out
+    assert said == "out/sample/report.html 36 0 0\n3 sheets\n"
+    made = {str(path.relative_to(tmp_path)) for path in root.glob("sheets/*.png")}
+    shown = page.read_text("utf-8").partition("--sheet\n")[2].partition("```")[0].split()
+    assert {"out/sample/report.html", *made} == set(shown)

@@ -139,8 +139,8 @@ def _latency(rows: Sequence[Row]) -> Figure:
     highest = max(counts.values())
     return Figure(
         title=title,
-        sentence=f"From the submit to the answer: half within {_brief(half)}, 95 % within "
-        f"{_brief(most)}, the slowest {_brief(slowest)}.",
+        sentence=f"Half within {_brief(half)}, 95 % within {_brief(most)}, "
+        f"the slowest {_brief(slowest)}.",
         top=f"{highest:,} predictions",
         columns=[
             Column(

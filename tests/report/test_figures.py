@@ -43,7 +43,7 @@ def test_latency_counts_a_prediction_of_several_images_once(tmp_path):
     rows += [image_row(tmp_path, 100, variant_key="key0000", total_ms=1000)]
     rows += [image_row(tmp_path, 101, total_ms=80_000), image_row(tmp_path, 102, total_ms=None)]
     figure = drawn(tmp_path, rows)["Latency"]
-    assert "half within 6.0 s, 95 % within 10.5 s, the slowest 80 s" in figure.sentence
+    assert "Half within 6.0 s, 95 % within 10.5 s, the slowest 80 s" in figure.sentence
     assert sum(int(column.tip.split()[0]) for column in figure.columns) == 101
     assert figure.columns[-1].tip.endswith("to 80 s")
     assert figure.below[-1].label.endswith("and more")

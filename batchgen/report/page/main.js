@@ -47,6 +47,10 @@ const setUp = () => {
     location.hash = `#${view}`;
     byId("search").value = "";
   });
+  byId("fold").addEventListener("click", (event) => {
+    const open = document.querySelector(".filters").classList.toggle("open");
+    event.target.setAttribute("aria-expanded", String(open));
+  });
   for (const size of document.querySelectorAll('[name="size"]')) size.addEventListener("change", () => grid.resize());
   byId("reveal").addEventListener("change", (event) => document.body.classList.toggle("reveal", event.target.checked));
   for (const container of [grid.container, matrix.container, byId("latest")]) {
@@ -75,8 +79,8 @@ const scrolled = () => { if (view === "images") grid.render(); };
 
 const showLatest = () => {
   const latest = [];
-  for (let item = count - 1; item >= 0 && latest.length < 12; item--) {
-    if (value("state", item) === "saved") latest.push(item);
+  for (let item = count - 1; item >= 0 && latest.length < 16; item--) {
+    if (value("state", item) === "saved" && !isFlagged(item)) latest.push(item);
   }
   order = latest;
   byId("latest").append(...latest.map((item) => {

@@ -6,7 +6,7 @@ const matrix = (() => {
   const GAP = 10;
   let cells = new Map(), across = [], down = [], abreast = 1;
   let side = 0, wide = 0, tall = 0, head = 0; // pixels: height of a picture, cell, names of rows
-  let columnNames, rowNames, field;
+  let columnNames, rowNames, plane;
   const existing = new Map();
 
   const axisOptions = () => (data.axes.length > 1 ? data.axes : [...new Set([...data.axes, "state"])]);
@@ -67,8 +67,8 @@ const matrix = (() => {
     existing.clear();
     columnNames = make("div", { className: "across" });
     rowNames = make("div", { className: "down" });
-    field = make("div", { className: "field" });
-    container.replaceChildren(make("div", { className: "corner" }), columnNames, rowNames, field);
+    plane = make("div", { className: "plane" });
+    container.replaceChildren(make("div", { className: "corner" }), columnNames, rowNames, plane);
     const width = across.length * (wide + GAP), height = down.length * (tall + GAP);
     container.style.gridTemplateColumns = `${head}px ${width}px`;
     container.style.gridTemplateRows = `36px ${height}px`;
@@ -118,7 +118,7 @@ const matrix = (() => {
       ensure(wanted, `r${row}`, rowNames, () => name(down[row], head - 12, 0, row * (tall + GAP)));
       for (let column = left; column <= right; column++) {
         const found = cells.get(row * across.length + column);
-        ensure(wanted, `${row}.${column}`, field, () => drawCell(found, column * (wide + GAP), row * (tall + GAP)));
+        ensure(wanted, `${row}.${column}`, plane, () => drawCell(found, column * (wide + GAP), row * (tall + GAP)));
       }
     }
     for (let column = left; column <= right; column++) {
