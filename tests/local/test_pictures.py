@@ -69,7 +69,7 @@ def test_a_larger_one_shows_the_same():
 
 
 @pytest.mark.parametrize("name", SCENES)
-@pytest.mark.parametrize(("seed", "size"), enumerate([(1024, 1024), (1408, 768), (768, 1408)]))
+@pytest.mark.parametrize(("seed", "size"), [(0, (1024, 1024)), (1, (1408, 768)), (2, (768, 1408))])
 def test_every_kind_of_scene_fills_the_picture(name, seed, size):
     picture = replace(PEAR, prompt=f"{name} {seed}", seed=seed, size=size)
     _, palette, chance = plan(picture)

@@ -181,6 +181,7 @@ NO_PLACES = {
     "data": "data:image/png;base64,iVBORw0KGgo=",
     "javascript": "javascript:alert(1)",
     "clear": "http://images.example/a.png",
+    "clear-443": "http://images.example:443/a.png",
     "port": "https://images.example:8443/a.png",
     "private": "https://10.0.0.1/a.png",
     "metadata": "https://169.254.169.254/latest/meta-data/",
