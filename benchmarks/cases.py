@@ -54,7 +54,7 @@ class Case:
         return work.out.glob(self.images) if self.images else iter(())
 
 
-def _peer(module: str) -> Callable[[Work], list[str]]:
+def _peer(module: str, *more: str) -> Callable[[Work], list[str]]:
     def command(work: Work) -> list[str]:
         told = {
             "--base": work.base,
@@ -65,7 +65,7 @@ def _peer(module: str) -> Callable[[Work], list[str]]:
             "--out": str(work.out),
         }
         options = [word for pair in told.items() for word in pair]
-        return [sys.executable, "-m", f"benchmarks.peers.{module}", *options]
+        return [sys.executable, "-m", f"benchmarks.peers.{module}", *options, *more]
 
     return command
 
@@ -92,6 +92,7 @@ CASES = {
     case.name: case
     for case in (
         Case(name="floor", command=_peer("floor"), images=None),
+        Case(name="floor_files", command=_peer("floor", "--files"), images="*.png"),
         Case(name="batchgen", command=_batchgen, images="images/**/*.png", resumes=True),
         Case(name="plain_asyncio", command=_peer("plain_asyncio"), images="*.png"),
         Case(name="sdk_threads", command=_peer("sdk_threads"), images="*.png"),

@@ -7,7 +7,7 @@ from statistics import median
 from benchmarks.measuring import Numbers, Turn
 from benchmarks.scenarios import Scenario
 
-BASES = ("floor", "batchgen")
+BASES = ("floor_files", "floor", "batchgen")
 """What the others are compared with: the first of these that has numbers."""
 _RATIOS = {"images/s": "images_per_s", "CPU": "cpu_ms_per_image", "memory": "peak_mb"}
 # Heading, number, format.

@@ -62,8 +62,8 @@ def image_name(
     ``none``. *key* is used as far as it is given: the usual name has its first eight digits.
     """
     known = {**values, "prompt_id": prompt_id, "key": key, "index": index}
-
-    filled = {n: safe_part("none" if value is None else str(value)) for n, value in known.items()}
+    used = {name: known.get(name) for name in _PLACEHOLDER.findall(pattern)}
+    filled = {n: safe_part("none" if value is None else str(value)) for n, value in used.items()}
     parts = [_tidy(_fill(part, filled)) for part in pattern.split("/")]
     return _SPLIT_WORD.sub(r"\1x", "/".join(["images", *parts]))
 
@@ -73,7 +73,7 @@ def _fill(part: str, filled: Mapping[str, str]) -> str:
 
     def fill(width: int) -> str:
         return _PLACEHOLDER.sub(
-            lambda m: filled.get(m[1], "none")[: _MAX_KEY if m[1] in {"key", "index"} else width],
+            lambda m: filled[m[1]][: _MAX_KEY if m[1] in {"key", "index"} else width],
             part,
         )
 

@@ -1,9 +1,11 @@
 """The least that aiohttp can do: a loop of workers that throw the images away.
 
-What any client built on aiohttp needs on top of this is its own.
+What any client built on aiohttp needs on top of this is its own. With ``--files`` each image is
+hashed and written, as plainly as that goes.
 """
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterator
 
@@ -14,7 +16,7 @@ from benchmarks.peers.given import MODEL, Given, given
 
 
 async def make_all(work: Given) -> None:
-    """Ask for every image, read it, and keep nothing."""
+    """Ask for every image, read it, and keep it only if asked to."""
     numbers = iter(range(len(work.prompts)))
     key = {"Authorization": f"Bearer {work.key}", "Content-Type": "application/json"}
     unlimited, other = aiohttp.TCPConnector(limit=0), aiohttp.TCPConnector(limit=0)
@@ -42,7 +44,10 @@ async def _worker(
                 data = json.loads(await answer.read())["data"]
         async with images.get(URL(data["outputs"][0], encoded=True)) as answer:
             answer.raise_for_status()
-            await answer.read()
+            image = await answer.read()
+        if work.files:
+            name = hashlib.sha256(image).hexdigest()
+            (work.out / f"{number:07d}_{name[:16]}.png").write_bytes(image)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ class Given:
     """Seconds between two polls of one prediction."""
     out: Path
     """An empty folder."""
+    files: bool
+    """Whether one that keeps nothing is to write its images after all."""
 
     def request(self, number: int) -> dict[str, object]:
         """The body of the POST for the prompt of that *number*."""
@@ -37,6 +39,7 @@ def given() -> Given:
     parser.add_argument("--concurrency", type=int, required=True)
     parser.add_argument("--poll", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--files", action="store_true")
     told = parser.parse_args()
     return Given(
         base=told.base,
@@ -45,4 +48,5 @@ def given() -> Given:
         concurrency=told.concurrency,
         poll=told.poll,
         out=told.out,
+        files=told.files,
     )
