@@ -55,7 +55,8 @@ class Writer:
         """Start the thread for the ledger at *path*. Raises sqlite3.Error."""
         self.path = path
         self._db = connect(path, read_only=False)
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._gathered: list[_Job] = []
         self._broken: StorageError | None = None
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
         self._thread.start()
@@ -67,7 +68,7 @@ class Writer:
         job may be run again from the start after its writes were taken back.
         """
         future: Future[T] = Future()
-        self._jobs.put((job, future))  # type: ignore[arg-type]  # the queue holds jobs of any T
+        self._jobs.put([(job, future)])  # type: ignore[list-item]  # the queue holds jobs of any T
         return future
 
     async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
@@ -75,25 +76,35 @@ class Writer:
 
         A caller that is cancelled meanwhile does not take the job back.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put((job, future))  # type: ignore[arg-type]  # as above
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        if not self._gathered:
+            # What else comes up in this turn of the loop goes with it: to wake the thread costs
+            # more than a small job does.
+            loop.call_soon(self._hand_over)
+        self._gathered.append((job, future))  # type: ignore[arg-type]  # as above
         return await future
+
+    def _hand_over(self) -> None:
+        jobs, self._gathered = self._gathered, []
+        self._jobs.put(jobs)
 
     def close(self) -> None:
         """Commit what waits and end the thread."""
+        self._hand_over()
         self._jobs.put(None)
         self._thread.join()
 
     def _write_all(self) -> None:
         """The writer thread: commit whatever has queued up, again and again."""
         while (first := self._jobs.get()) is not None:
-            batch, last = [first], False
+            batch, last = first, False
             while len(batch) < _MAX_BATCH and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
+                more = self._jobs.get()
+                if more is None:
                     last = True
                     break
-                batch.append(job)
+                batch += more
             self._commit(self._db, batch)
             if last:
                 break
