@@ -4,9 +4,13 @@ Nothing is decoded: PNG, JPEG and WebP say their size in a header, and each has 
 download lacks. A server's word for the type is not asked.
 """
 
+import hashlib
+import mmap
+import os
 import struct
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 MAX_PIXELS = 100_000_000
 MAX_PARTS = 100_000  # chunks or segments: 64 MiB can hold millions, which take long to walk
@@ -45,6 +49,26 @@ def look_at(data: memoryview) -> Picture:
     if not 0 < picture.width * picture.height <= MAX_PIXELS:
         raise PictureError(f"refused an image of {picture.width} × {picture.height} pixels")
     return picture
+
+
+def look_through(data: memoryview) -> tuple[str, int, Picture]:
+    """SHA-256, size in bytes and picture of *data*. Raises PictureError."""
+    if not data:
+        raise PictureError("expected an image, got nothing")
+    picture = look_at(data)
+    return hashlib.sha256(data).hexdigest(), len(data), picture
+
+
+def examine(path: Path) -> tuple[str, int, Picture]:
+    """What :func:`look_through` says of the file at *path*. Raises PictureError, OSError."""
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:  # nothing cannot be mapped
+            return look_through(memoryview(b""))
+        with (
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped,
+            memoryview(mapped) as view,
+        ):
+            return look_through(view)
 
 
 def _png(data: memoryview) -> Picture:

@@ -7,8 +7,8 @@ from itertools import count
 from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
 from batchgen.api.retry import backoff, may_download_again
 from batchgen.api.wire import Prediction
-from batchgen.dataset.images import StoredImage, store_image
 from batchgen.dataset.picture import PictureError
+from batchgen.dataset.placing import StoredImage
 from batchgen.job.models import find_model
 from batchgen.job.names import KEY_DIGITS, image_name
 from batchgen.ledger.entry import Entry, Image, State
@@ -104,8 +104,7 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
 
     for tries in count(1):
         try:
-            stored = await store_image(
-                run.folder,
+            stored = await run.images.store(
                 run.service.downloader.fetch(address),
                 part=f"{entry.key}_{index}",
                 names=name,

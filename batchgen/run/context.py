@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from batchgen.api.retry import RetryBudget
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest
 from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, State
@@ -45,6 +46,7 @@ class Context:
     service: Service
     ledger: Ledger
     folder: DatasetFolder
+    images: ImageStore
     manifest: Manifest
     stop: Stop
     spend: Spend

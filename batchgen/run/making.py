@@ -10,6 +10,7 @@ import yaml
 
 from batchgen.dataset.disk import network_file_system
 from batchgen.dataset.folder import DatasetFolder, write_whole
+from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns
 from batchgen.errors import ApprovalError, ExitCode
 from batchgen.job.load import Job, Pace
@@ -246,6 +247,7 @@ class _Run:
             service=service,
             ledger=ledger,
             folder=self.folder,
+            images=ImageStore(self.folder),
             manifest=manifest,
             stop=self.stop,
             spend=Spend(

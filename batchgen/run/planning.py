@@ -12,8 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine
-from batchgen.dataset.images import examine
-from batchgen.dataset.picture import PictureError
+from batchgen.dataset.picture import PictureError, examine
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
 from batchgen.job.variants import Variant, Variants

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine
 from batchgen.dataset.huggingface import write_huggingface
+from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.ledger.entry import Entry, State
@@ -198,6 +199,7 @@ async def _fetch(
             service=service,
             ledger=ledger,
             folder=folder,
+            images=ImageStore(folder),
             manifest=manifest,
             stop=stop,
             spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),

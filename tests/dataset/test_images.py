@@ -1,6 +1,7 @@
 """Image files: byte-exact under their final name, or not there at all."""
 
 import asyncio
+import errno
 import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
@@ -10,8 +11,9 @@ import pytest
 
 from batchgen.dataset import images
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.images import StoredImage, store_image
+from batchgen.dataset.images import ImageStore
 from batchgen.dataset.picture import Picture, PictureError
+from batchgen.dataset.placing import Arrival, StoredImage, place
 from batchgen.errors import StorageError
 from tests.dataset.pictures import chunk, noisy, picture
 from tests.ledger.made import full_disk
@@ -39,7 +41,7 @@ async def pieces(data: bytes, size: int = 1_000) -> AsyncIterator[bytes]:
 
 
 async def store(folder: DatasetFolder, chunks: AsyncIterator[bytes]) -> StoredImage:
-    return await store_image(folder, chunks, part="k1_0", names=names)
+    return await ImageStore(folder).store(chunks, part="k1_0", names=names)
 
 
 def files(folder: DatasetFolder) -> dict[str, bytes]:
@@ -190,10 +192,10 @@ async def test_an_image_is_durable_before_its_name_and_its_name_before_the_recei
     await store(folder, pieces(PNG))
     assert steps == [
         f"sync .batchgen/parts/k1_0 {len(PNG)}",
-        "sync . 0",  # holds the new folder `images`
-        "sync images 0",
         "name 7_k1_0.png",
         "sync images/espresso 0",
+        "sync images 0",
+        "sync . 0",  # holds the new folder `images`
     ]
     steps.clear()
     await store(folder, pieces(PNG))
@@ -262,3 +264,46 @@ async def test_a_link_put_into_the_way_meanwhile_is_not_followed(folder, tmp_pat
     with pytest.raises(StorageError, match=r"^cannot write .*k1_0"):
         await store(folder, pieces(PNG))
     assert list(elsewhere.iterdir()) == []
+
+
+def test_images_that_come_together_share_the_sync_of_their_folder(folder, monkeypatch):
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    arrivals = [arrival(folder, f"espresso/{n}", data) for n, data in enumerate([PNG, b"x", OTHER])]
+    first, failed, last = place(folder.root, arrivals)
+    assert synced == ["espresso-0", "espresso-2", "espresso", "images", folder.root.name]
+    assert isinstance(first, StoredImage)
+    assert isinstance(last, StoredImage)
+    assert files(folder) == {first.file_name: PNG, last.file_name: OTHER}
+    assert isinstance(failed, PictureError)
+
+
+def test_a_folder_that_cannot_be_synced_fails_all_that_came_into_it(folder, monkeypatch):
+    fsync = os.fsync
+
+    def broken(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == "espresso":
+            monkeypatch.setattr(os, "fsync", fsync)  # the system tells of it once
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    arrivals = [arrival(folder, name, PNG) for name in ("espresso/a", "espresso/b", "mocha/c")]
+    *failed, other = place(folder.root, arrivals)
+    assert [str(error) for error in failed] == [
+        f"cannot write {folder.parts}/espresso-{name}: Input/output error" for name in "ab"
+    ]
+    assert isinstance(other, StoredImage)
+
+
+def arrival(folder: DatasetFolder, name: str, data: bytes) -> Arrival:
+    part = folder.parts / name.replace("/", "-")
+    return Arrival(
+        part=part, data=data, names=lambda whole: f"images/{name}{'-w' if whole else ''}"
+    )

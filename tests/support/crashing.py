@@ -18,7 +18,7 @@ from typing import Any
 
 import batchgen.cli
 from batchgen.api import retry
-from batchgen.dataset import card, folder, huggingface, images
+from batchgen.dataset import card, folder, huggingface, placing
 from batchgen.dataset.manifest import Manifest
 from batchgen.ledger.writer import Writer
 from batchgen.run import making, reports, settle
@@ -57,8 +57,8 @@ def lay(fuse: Fuse) -> None:
     places: dict[str, tuple[object, ...]] = {
         "_commit": (Writer,),
         "append": (Manifest,),
-        "_settle": (images,),
-        "replace": (Path,),  # the final name of an image or of a small file
+        "name": (placing._Folders,),  # the final name of an image
+        "replace": (Path,),  # of a small file
         "write_whole": (folder, making, reports, huggingface, card),
         "append_line": (folder, settle),  # the evidence of a decision
     }

@@ -1,0 +1,56 @@
+"""Work that waits at the same time is done together, by one hop to another thread."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Together(Generic[T, R]):
+    """Hands what waits to one function, in few other threads; each takes all that has come."""
+
+    def __init__(
+        self, work: Callable[[Sequence[T]], Sequence[R | Exception]], *, hands: int
+    ) -> None:
+        """Let *work* do the items of a batch; it returns what came of each, in their order.
+
+        Up to *hands* batches are worked on at once.
+        """
+        self._work = work
+        self._hands = hands
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._at_work: set[asyncio.Task[None]] = set()
+
+    async def do(self, item: T) -> R:
+        """What came of *item*: its result, or the exception of it, raised.
+
+        A caller that is cancelled meanwhile does not take the item back.
+        """
+        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if len(self._at_work) < self._hands:
+            task = asyncio.create_task(self._go_on())
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+        return await future
+
+    async def _go_on(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            await self._do_all(batch)
+
+    async def _do_all(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
+        found: Sequence[R | Exception]
+        try:
+            found = await asyncio.to_thread(self._work, [item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001  # a bug of the work comes out where it is waited for
+            found = [error] * len(batch)
+        for (_, future), came in zip(batch, found, strict=True):
+            if future.done():
+                continue  # cancelled
+            if isinstance(came, Exception):
+                future.set_exception(came)
+            else:
+                future.set_result(came)
