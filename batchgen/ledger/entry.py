@@ -12,7 +12,7 @@ A variant that was never touched has no entry: it is planned. Money may have bee
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Unpack
@@ -88,6 +88,8 @@ class Entry:
     polls: int = 0
     error_class: str | None = None
     error: str | None = None
+    labels: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    """What the axes that are no parameters had for it; no part of the request."""
 
     def move(self, state: State, **changes: Unpack[Fields]) -> "Entry":
         """The entry after its move to *state*. Raises IllegalMoveError when that is not legal."""

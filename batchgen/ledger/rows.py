@@ -10,7 +10,7 @@ from datetime import datetime
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State, TakenIdError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE variants (
@@ -31,8 +31,9 @@ CREATE TABLE images (
     height INTEGER NOT NULL, nsfw INTEGER, saved_at TEXT NOT NULL, UNIQUE (key, image_index)
 ) STRICT;
 """
+# As it is added to a ledger of version 1, so that the two do not differ.
+_LABELS = "ALTER TABLE variants ADD COLUMN labels TEXT"
 COLUMNS = [f.name for f in fields(Entry)]
-SELECT = ", ".join(f"v.{name}" for name in COLUMNS)
 _INSERT = (
     f"INSERT INTO variants ({', '.join(COLUMNS)}) "
     f"VALUES ({', '.join(':' + name for name in COLUMNS)})"
@@ -58,26 +59,38 @@ def create(db: sqlite3.Connection) -> None:
     """Make the tables, in one transaction, when the file has none."""
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         version = f"INSERT INTO meta VALUES ('schema_version', '{SCHEMA_VERSION}');"
-        db.executescript(f"BEGIN; {_SCHEMA} {version} COMMIT;")
+        db.executescript(f"BEGIN; {_SCHEMA} {_LABELS}; {version} COMMIT;")
 
 
-def check_tables(db: sqlite3.Connection) -> None:
+def select(db: sqlite3.Connection) -> str:
+    """The columns of an entry in a query of variants ``v``; version 1 had no labels."""
+    has_labels = any(row[1] == "labels" for row in db.execute("PRAGMA table_info(variants)"))
+    last = "v.labels" if has_labels else "NULL AS labels"
+    return ", ".join([*(f"v.{name}" for name in COLUMNS[:-1]), last])
+
+
+def check_tables(db: sqlite3.Connection, *, upgrading: bool = False) -> None:
     """Raise sqlite3.DataError unless the file has exactly the tables of a ledger.
 
     Their strict columns are what the types of its values are known by; a trigger or a view would
-    be somebody else's.
+    be somebody else's. A ledger of version 1 is made one of this version when *upgrading*.
     """
     listed = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
+    found = db.execute(listed).fetchall()
     with closing(sqlite3.connect(":memory:")) as own:
-        create(own)
-        if db.execute(listed).fetchall() != own.execute(listed).fetchall():
+        own.executescript(_SCHEMA)
+        earlier = own.execute(listed).fetchall()
+        own.execute(_LABELS)
+        if found not in (earlier, own.execute(listed).fetchall()):
             raise sqlite3.DataError("its tables are not those of a ledger")
+    if found == earlier and upgrading:
+        version = f"UPDATE meta SET value = '{SCHEMA_VERSION}' WHERE name = 'schema_version';"
+        db.executescript(f"BEGIN; {_LABELS}; {version} COMMIT;")
 
 
 def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
     """Write a move and its images; it has to follow the revision that the ledger knows."""
-    request = json.dumps(dict(entry.request), ensure_ascii=False)
-    row = {**vars(entry), "request": request}
+    row = {**vars(entry), **_texts(entry)}
     new = entry.revision == 1
     try:
         changed = db.execute(_INSERT if new else _UPDATE, row).rowcount
@@ -101,17 +114,21 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
 def amend(db: sqlite3.Connection, entry: Entry) -> None:
     """Write what a rebuilt ledger could not know of an entry; its state stays."""
     db.execute(
-        "UPDATE variants SET request = ?, images_asked = ?, error_class = ?, error = ? "
-        "WHERE key = ? AND revision = ?",
-        (
-            json.dumps(dict(entry.request), ensure_ascii=False), entry.images_asked,
-            entry.error_class, entry.error, entry.key, entry.revision,
-        ),
-    )  # fmt: skip
+        "UPDATE variants SET request = :request, labels = :labels, images_asked = :images_asked, "
+        "error_class = :error_class, error = :error WHERE key = :key AND revision = :revision",
+        {**vars(entry), **_texts(entry)},
+    )
+
+
+def _texts(entry: Entry) -> dict[str, str | None]:
+    """The mappings of an entry as text; most have no labels."""
+    request = json.dumps(dict(entry.request), ensure_ascii=False)
+    labels = json.dumps(dict(entry.labels), ensure_ascii=False) if entry.labels else None
+    return {"request": request, "labels": labels}
 
 
 def to_entry(row: Sequence[object]) -> Entry:
-    """The entry in a row of the columns SELECT names.
+    """The entry in a row of the columns that ``select`` names.
 
     Raises sqlite3.DataError for a damaged one.
     """
@@ -119,6 +136,7 @@ def to_entry(row: Sequence[object]) -> Entry:
     try:
         values["state"] = State(str(values["state"]))
         values["request"] = json.loads(str(values["request"]))
+        values["labels"] = json.loads(str(values["labels"] or "{}"))
         _check_entry(values)
     except (ValueError, RecursionError) as error:
         raise sqlite3.DataError(f"the record of {row[0]!r} is damaged: {error}") from None
@@ -150,7 +168,7 @@ def check(*found: Entry | Image) -> None:
     for made in found:
         for f in fields(made):
             value = getattr(made, f.name)
-            if f.name != "request" and not isinstance(value, f.type):  # type: ignore[arg-type]
+            if f.name not in ("request", "labels") and not isinstance(value, f.type):  # type: ignore[arg-type]
                 raise ValueError(f"{f.name} is {str(value)[:100]!r}")
         if isinstance(made, Entry):
             _check_entry(vars(made))
@@ -164,8 +182,9 @@ def _check_entry(values: Mapping[str, object]) -> None:
         value = values[name]
         if value is not None and not pattern.fullmatch(str(value)):
             raise ValueError(f"{str(value)[:100]!r} is no {name.replace('_', ' ')}")
-    if not isinstance(values["request"], dict):
-        raise ValueError("its request is no object")  # noqa: TRY004  # as for the other fields
+    for name in ("request", "labels"):
+        if not isinstance(values[name], Mapping):
+            raise ValueError(f"its {name} is no object")  # noqa: TRY004  # as for other fields
     for name in _TIMES:
         if values[name] is not None and not _is_time(str(values[name])):
             raise ValueError(f"its {name} is {str(values[name])[:100]!r}, which is no time")

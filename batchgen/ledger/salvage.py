@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from batchgen.ledger.entry import Entry, Image, State
-from batchgen.ledger.rows import MAX_VALUE, SELECT, check, to_entry, to_image
+from batchgen.ledger.rows import MAX_VALUE, check, select, to_entry, to_image
 
 Found = tuple[Entry, list[Image]]
 
@@ -36,7 +36,7 @@ def salvage(path: Path) -> tuple[list[Found], dict[str, object]]:
             with suppress(ValueError, RecursionError):
                 if str(name).isidentifier():
                     meta[str(name)] = json.loads(str(value))
-        for row in _readable(db, f"SELECT {SELECT} FROM variants v ORDER BY v.key"):
+        for row in _readable(db, f"SELECT {select(db)} FROM variants v ORDER BY v.key"):
             with suppress(sqlite3.DataError, ValueError):
                 _check_text(row)
                 entry = to_entry(row)

@@ -19,12 +19,12 @@ from batchgen.ledger.entry import Entry, Image, State, Totals
 from batchgen.ledger.rows import (
     COLUMNS,
     SCHEMA_VERSION,
-    SELECT,
     amend,
     check_image_name,
     check_tables,
     create,
     move,
+    select,
     to_entry,
     to_image,
 )
@@ -54,7 +54,8 @@ class Ledger:
                 if not read_only:
                     create(self._reader)
                 self._check_version()
-                check_tables(self._reader)
+                check_tables(self._reader, upgrading=not read_only)
+                self._select = select(self._reader)
                 self._writer = None if read_only else Writer(path)
             except (sqlite3.Error, ValueError) as error:
                 raise _trouble(path, error) from None
@@ -158,7 +159,7 @@ class Ledger:
 
     def known(self, keys: Sequence[str]) -> dict[str, Entry]:
         """The entries of those *keys*, at most a few hundred, that have one."""
-        sql = f"SELECT {SELECT} FROM variants v WHERE v.key IN ({_marks(keys)})"
+        sql = f"SELECT {self._select} FROM variants v WHERE v.key IN ({_marks(keys)})"
         return {row[0]: to_entry(row) for row in self._reader.execute(sql, keys)}
 
     def states(self, keys: Sequence[str]) -> dict[str, State]:
@@ -172,7 +173,7 @@ class Ledger:
     def entries(self, *states: State, wanted_only: bool = False) -> Iterator[Entry]:
         """The entries in each of *states*, by key, a few hundred at a time."""
         sql = (
-            f"SELECT {SELECT} FROM variants v WHERE v.state = ? AND v.key > ? "
+            f"SELECT {self._select} FROM variants v WHERE v.state = ? AND v.key > ? "
             f"AND v.wanted >= ? ORDER BY v.key LIMIT {_CHUNK}"
         )
         for state in states:
@@ -184,7 +185,7 @@ class Ledger:
     def short(self) -> Iterator[Entry]:
         """Saved entries that the job asks for and that have fewer images than asked for."""
         sql = (
-            f"SELECT {SELECT} FROM variants v WHERE v.wanted AND v.state = 'saved' "
+            f"SELECT {self._select} FROM variants v WHERE v.wanted AND v.state = 'saved' "
             "AND v.error_class NOTNULL ORDER BY v.key"
         )
         return map(to_entry, self._reader.execute(sql))
@@ -196,7 +197,7 @@ class Ledger:
         """
         wanted = states or (State.SAVED,)
         sql = (
-            f"SELECT {SELECT}, i.seq, i.image_index, i.file_name, i.bytes, i.sha256, "
+            f"SELECT {self._select}, i.seq, i.image_index, i.file_name, i.bytes, i.sha256, "
             "i.media_type, i.width, i.height, i.nsfw, i.saved_at FROM images i "
             f"JOIN variants v ON v.key = i.key AND v.state IN ({_marks(wanted)}) "
             f"WHERE i.seq > ? ORDER BY i.seq LIMIT {_CHUNK}"
@@ -250,7 +251,7 @@ class Ledger:
 
     def _check_version(self) -> None:
         version = self.meta().get("schema_version")
-        if version != SCHEMA_VERSION:
+        if version not in (1, SCHEMA_VERSION):
             raise StorageError(
                 f"expected a ledger of version {SCHEMA_VERSION} at {self.path}, got {version}; "
                 "use the batchgen that made it"

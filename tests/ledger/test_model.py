@@ -42,7 +42,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.entries: dict[str, Entry] = {}
         self.images: list[tuple[str, Image]] = []
         self.wanted: dict[str, bool] = {}
-        self.meta: dict[str, object] = {"schema_version": 1}
+        self.meta: dict[str, object] = {"schema_version": 2}
 
     @initialize()
     def open(self) -> None:

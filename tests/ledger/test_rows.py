@@ -9,12 +9,12 @@ import pytest
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State
 from batchgen.ledger.rows import (
-    SELECT,
     check,
     check_tables,
     create,
     is_image_name,
     move,
+    select,
     to_entry,
     to_image,
 )
@@ -54,7 +54,9 @@ def db() -> Iterator[sqlite3.Connection]:
 
 
 def read(db: sqlite3.Connection, key: str) -> Entry:
-    return to_entry(db.execute(f"SELECT {SELECT} FROM variants v WHERE key = ?", (key,)).fetchone())
+    return to_entry(
+        db.execute(f"SELECT {select(db)} FROM variants v WHERE key = ?", (key,)).fetchone()
+    )
 
 
 def read_images(db: sqlite3.Connection) -> list[Image]:

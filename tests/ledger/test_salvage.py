@@ -36,7 +36,7 @@ async def test_everything_of_a_sound_ledger_comes_back(path):
     }
     assert {entry.revision for entry, _ in found} == {1}
     assert all(images == [image(e.key)] for e, images in found if e.state is State.SAVED)
-    assert meta == {"schema_version": 1, "job": "pears", "axes": ["seed"]}
+    assert meta == {"schema_version": 2, "job": "pears", "axes": ["seed"]}
 
 
 async def test_a_submit_without_an_answer_may_have_been_paid(path):

@@ -13,6 +13,7 @@ import pytest
 
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import Entry, IllegalMoveError, State
+from batchgen.ledger.salvage import salvage
 from batchgen.ledger.store import Ledger
 from tests.ledger.made import bring, bring_all, commits, full_disk, image, moves, untouched
 
@@ -182,7 +183,7 @@ def test_a_ledger_opened_again_is_not_made_again(path):
         ledger.set_meta(job="abc", axes=["seed"], none=None)
     with Ledger(path) as ledger:
         ledger.set_meta(job="def")
-        assert ledger.meta() == {"schema_version": 1, "job": "def", "axes": ["seed"], "none": None}
+        assert ledger.meta() == {"schema_version": 2, "job": "def", "axes": ["seed"], "none": None}
 
 
 def foreign(path: Path, *statements: str) -> None:
@@ -199,8 +200,8 @@ META = "CREATE TABLE meta (name TEXT, value TEXT)"
     ("statements", "message"),
     [
         (["CREATE TABLE pears (n)"], "cannot use the ledger .*no such table: meta"),
-        ([META], "expected a ledger of version 1 at .*, got None; use the batchgen that made it"),
-        ([META, "INSERT INTO meta VALUES ('schema_version', '2')"], "version 1 at .*, got 2;"),
+        ([META], "expected a ledger of version 2 at .*, got None; use the batchgen that made it"),
+        ([META, "INSERT INTO meta VALUES ('schema_version', '3')"], "version 2 at .*, got 3;"),
         ([META, "INSERT INTO meta VALUES ('schema_version', 'x')"], "the ledger .* is damaged "),
         (["CREATE TABLE meta (a)"], "cannot use the ledger .*no such column"),
     ],
@@ -238,3 +239,34 @@ def test_a_full_disk_at_the_start_is_a_storage_error(path):
         Ledger(path)
     with Ledger(path) as ledger:
         assert ledger.counts() == {}
+
+
+def earlier(path: Path) -> None:
+    """Leave the ledger at *path* as version 1 would have written it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("ALTER TABLE variants DROP COLUMN labels")
+        db.execute("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+
+
+def test_a_ledger_without_labels_is_read_as_it_is_and_brought_up_to_date_by_a_run(path):
+    with Ledger(path) as ledger:
+        asyncio.run(bring(ledger, "k1", State.SAVED, [image()]))
+    earlier(path)
+    with Ledger(path, read_only=True) as ledger:
+        assert [entry.labels for entry in ledger.entries(State.SAVED)] == [{}]
+        assert ledger.meta()["schema_version"] == 1
+    with Ledger(path) as ledger:
+        entry = replace(untouched("k2").move(State.SUBMITTING), labels={"look": "ink"})
+        asyncio.run(ledger.write(entry))
+        assert ledger.meta()["schema_version"] == 2
+    with Ledger(path, read_only=True) as ledger:
+        found = {entry.key: entry.labels for entry in ledger.known(["k1", "k2"]).values()}
+        assert found == {"k1": {}, "k2": {"look": "ink"}}
+
+
+def test_a_damaged_ledger_without_labels_gives_what_it_has(path):
+    with Ledger(path) as ledger:
+        asyncio.run(bring(ledger, "k1", State.SAVED, [image()]))
+    earlier(path)
+    ((entry, _),), _ = salvage(path)
+    assert (entry.key, entry.state, entry.labels) == ("k1", State.SAVED, {})
