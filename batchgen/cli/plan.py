@@ -41,9 +41,10 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     found = preview(job, chosen)
     for sentence in (*advise(job), *warn(found)):
         tell(f"warning: {sentence}")
-    if not job.model.documented and check:
+    unlisted = any(not model.documented for model in job.models)
+    if unlisted and check:
         _check(job, service)
-    elif not job.model.documented:
+    elif unlisted:
         tell("note: batchgen plan --check asks the service's catalog about it, as a run does first")
     if as_json:
         for line in _lines(job, chosen.out or job.folder, free=service == "local"):
@@ -58,12 +59,12 @@ def _check(job: "Job", service: str) -> None:
     from batchgen.run.access import find_access
     from batchgen.run.checking import check_plan
 
-    told = asyncio.run(check_plan(job, find_access(service, None)))
-    if isinstance(told, str):
-        tell(f"warning: {told}")
-        return
-    price = "unknown" if told.base_price is None else f"${told.base_price:g}"
-    tell(f"note: the service's catalog has {told.id}, at a base price of {price}")
+    for told in asyncio.run(check_plan(job, find_access(service, None))):
+        if isinstance(told, str):
+            tell(f"warning: {told}")
+            continue
+        price = "unknown" if told.base_price is None else f"${told.base_price:g}"
+        tell(f"note: the service's catalog has {told.id}, at a base price of {price}")
 
 
 def _lines(job: "Job", root: Path, *, free: bool) -> "Iterator[dict[str, object]]":
@@ -74,8 +75,11 @@ def _lines(job: "Job", root: Path, *, free: bool) -> "Iterator[dict[str, object]
 
 
 def _line(job: "Job", variant: "Variant", state: str, *, free: bool) -> dict[str, object]:
-    images = job.model.images(variant.request)
-    cost = 0 if free else job.model.cost_micros(variant.request)
+    from batchgen.job.models import find_model
+
+    model = find_model(variant.model)
+    images = model.images(variant.request)
+    cost = 0 if free else model.cost_micros(variant.request)
     return {
         "variant_key": variant.key,
         "prompt_id": variant.prompt_id,

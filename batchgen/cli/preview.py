@@ -1,12 +1,10 @@
 """What ``batchgen plan`` shows: what a run would make, for what, and what is there already."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 
 from batchgen.cli.screen import show
 from batchgen.cli.words import table
-from batchgen.job.axes import read_values
 from batchgen.job.load import Job
 from batchgen.ledger.entry import State
 from batchgen.run.approval import ASK_OVER, asks
@@ -54,7 +52,7 @@ def print_preview(job: Job, found: Preview) -> None:
     table(
         [
             ("job", f"{job.name} ({job.file})"),
-            ("model", f"{job.model.id} on {place}"),
+            ("model", f"{', '.join(model.id for model in job.models)} on {place}"),
             ("variants", f"{len(job.variants):,}{_factors(job)}"),
             ("images", _sizes(found)),
             ("dataset", str(found.root)),
@@ -75,15 +73,11 @@ def print_preview(job: Job, found: Preview) -> None:
 
 
 def _factors(job: Job) -> str:
-    prompts = _number(len(job.prompts), "prompt")
-    matrix = job.resolved.get("matrix")
-    axes = matrix if isinstance(matrix, dict) else {}
-    sizes = {n: len(read_values(raw, name=n, model=job.model)[0]) for n, raw in axes.items()}
-    if not sizes:
-        return f" of {prompts}"
-    if len(job.prompts) * math.prod(sizes.values()) == len(job.variants):
-        return " = " + " × ".join([prompts, *(f"{n:,} {name}" for name, n in sizes.items())])
-    return f" of {prompts}, with {', '.join(job.axes)}"
+    shown = job.outline.product(len(job.variants))
+    if "×" in shown:
+        return f" = {shown}"
+    axes = ", ".join(job.outline.axes)
+    return f" of {shown}, with {axes}" if axes else f" of {shown}"
 
 
 def _sizes(found: Preview) -> str:
@@ -122,8 +116,8 @@ def _price(job: Job, found: Preview) -> str:
         words = f"{_dollars(found.price_micros)} for what is new"
         if found.price_micros is None:
             words += " (the service quotes it when a run begins)"
-        elif job.model.price_micros:
-            words += f", at ${job.model.price_micros / 1e6:g} an image"
+        elif prices := sorted({m.price_micros or 0 for m in job.models} - {0}):
+            words += f", at {' and '.join(f'${price / 1e6:g}' for price in prices)} an image"
     if found.spent_micros:
         words += f"; {_dollars(found.spent_micros)} spent so far"
     if found.pace.budget_micros is not None:

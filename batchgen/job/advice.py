@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from batchgen.job.load import Job
 from batchgen.job.names import safe_name
-from batchgen.job.prompts import Prompt
+from batchgen.job.prompt import Prompt
 
 # An estimate: English has four characters to a token, other scripts down to one. From four fifths
 # of the limit on a prompt may be over it.
@@ -13,10 +13,11 @@ _NEAR = 0.8
 
 def advise(job: Job) -> Iterator[str]:
     """Sentences about *job*, the gravest first."""
-    most = job.model.prompt_tokens
+    limits = {m.prompt_tokens: m.id for m in job.models if m.prompt_tokens}
+    most = min(limits, default=0)
     if most and (long := [p for p in job.prompts if tokens(p.text) > _NEAR * most]):
         yield (
-            f"{_number(long)} may be longer than the {most} tokens that {job.model.id} reads, "
+            f"{_number(long)} may be longer than the {most} tokens that {limits[most]} reads, "
             f"such as {long[0].id!r} ({len(long[0].text):,} characters)"
         )
     if "{prompt_id}" in job.file_name:

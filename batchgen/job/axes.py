@@ -99,7 +99,7 @@ def read_values(raw: object, *, name: str, model: Model) -> tuple[Values, list[s
 
     Raises AxisError with the first value the model does not accept.
     """
-    items = _spread(raw)
+    items = spread(raw)
     if isinstance(items, range):
         for end in (items[0], items[-1]):
             refuse(end, name=name, model=model)
@@ -143,7 +143,8 @@ def unknown_parameter(name: str, model: Model) -> str | None:
     return f"{model.id} has no parameter {name!r}{near}"
 
 
-def _spread(raw: object) -> Sequence[object]:
+def spread(raw: object) -> Sequence[object]:
+    """The values in *raw* as they stand there: a list, or a range. Raises AxisError."""
     if isinstance(raw, list):
         if not raw:
             raise AxisError("expected at least one value, got an empty list")

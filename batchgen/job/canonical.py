@@ -27,25 +27,25 @@ def digest(value: object) -> str:
     return _hashed(spelled(value))
 
 
-def variant_key(model: str, fields: Iterable[str]) -> str:
+def variant_key(model: str, fields: Iterable[str], repeat: str = "0") -> str:
     """The key of a variant: 20 hex digits over what is asked, never over names, order or paths.
 
     *model* is spelled, and *fields* are those of the request, each spelled as ``"name":value``, in
-    the order of their names. A changed rule would make every paid image look new, hence the
-    version.
+    the order of their names; *repeat* counts from 0. A changed rule would make every paid image
+    look new, hence the version.
     """
     request = ",".join(fields)
-    return _hashed(f'{{"model":{model},"repeat":0,"request":{{{request}}},"v":1}}')[:20]
+    return _hashed(f'{{"model":{model},"repeat":{repeat},"request":{{{request}}},"v":1}}')[:20]
 
 
-def drawn_seed(model: str, fields: Iterable[str]) -> int:
+def drawn_seed(model: str, fields: Iterable[str], repeat: str = "0") -> int:
     """The seed of a variant that names none: 0 to 2147483647, always the same for the same content.
 
     *model* and *fields* are spelled as for a key; the fields have no seed. Drawn here and not by
     the service, so that a resumed run asks for the same picture.
     """
     request = ",".join(fields)
-    content = f'{{"draw":"seed","model":{model},"repeat":0,"request":{{{request}}},"v":1}}'
+    content = f'{{"draw":"seed","model":{model},"repeat":{repeat},"request":{{{request}}},"v":1}}'
     return int(_hashed(content)[:16], 16) & MAX_SEED
 
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem, UsageError
@@ -19,6 +19,14 @@ class Place:
     line: int
     column: int
     source: str = ""
+
+    def within(self, text: str, offset: int) -> "Place":
+        """The place of the character at *offset* of *text*, which stands here; or this one.
+
+        A text over several lines, or with escapes, does not stand in the file as it is read.
+        """
+        start = self.source.find(text, self.column - 1)
+        return self if start < 0 else replace(self, column=start + offset + 1)
 
     def problem(self, message: str) -> Problem:
         """The problem *message*, found here; it may quote a key of a million characters."""

@@ -1,96 +1,32 @@
 """From a job file to a checked :class:`Job`, or all that is wrong with it at once."""
 
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem
-from batchgen.job.axes import AxisError, Values, read_values, refuse, unknown_parameter
+from batchgen.job.boxes import Box
+from batchgen.job.distinct import distinct_boxes
 from batchgen.job.document import MAX_PROBLEMS, Document, Keys, read_document
+from batchgen.job.expand import Expander, TooManyError
 from batchgen.job.explain import check_shape
-from batchgen.job.models import Model, find_model, refuse_model_id
-from batchgen.job.names import KEY_DIGITS, image_name, refuse_pattern
-from batchgen.job.prompts import Prompt, PromptReader
+from batchgen.job.files import Place
+from batchgen.job.job import Job, Pace
+from batchgen.job.matrix import MatrixReader
+from batchgen.job.models import find_model, refuse_model_id
+from batchgen.job.names import refuse_pattern
+from batchgen.job.outline import Outline, outline
+from batchgen.job.pace import read_pace, wrong_limits
+from batchgen.job.prompt import Prompt
+from batchgen.job.prompts import PromptReader
+from batchgen.job.rules import RuleReader
 from batchgen.job.shape import JobFile
-from batchgen.job.units import read_duration, read_failures, read_size, read_window
-from batchgen.job.variants import Box, Variant, Variants, boxes_of, distinct_boxes
+from batchgen.job.sweep import MADE_COLUMNS, MODEL, Link, Sweep
+from batchgen.job.variants import Variants
+from batchgen.job.wordlists import WordLists
 
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How fast a run may go and what it may cost; each has a twin among the options of ``run``."""
-
-    tier: str | None
-    """Of the account, which the next two stand above: a name of TIERS; None for not said."""
-    concurrency: int | None
-    """Predictions in flight; None for what the tier allows."""
-    rate: float | None
-    """Images per minute; None for what the tier allows."""
-    retries: int | None
-    """Times that a submit turned away, or a download, is tried again; None for our own numbers."""
-    budget_micros: int | None
-    """Millionths of a US dollar for the dataset as a whole."""
-    max_duration: float | None
-    """Seconds after which no new submits are sent."""
-    max_failures: str | int | None
-    """Variants that may fail in one run: a count or a percentage."""
-    limit: int | None
-    """Submits in one run."""
-    window: str | None
-    """The part of the day in which submits may be sent, local time; None for all of it."""
-    min_free: int | None
-    """Bytes that the disk has to keep free; None for our own number."""
-    resubmit_uncertain: bool
-    """Whether submits that may have been paid are sent again."""
-    poll_min_interval: float | None
-    """Seconds between two polls of one prediction, at the least; None for the service's own."""
-    submit_timeout: float
-    poll_timeout: float
-    download_timeout: float
-    prediction_timeout: float
-    """Seconds, as the three above."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """The validated content of a job file."""
-
-    name: str
-    service: str
-    model: Model
-    prompts: tuple[Prompt, ...]
-    axes: tuple[str, ...]
-    """Names of the parameters with several values, in the order of the file."""
-    variants: Variants
-    pace: Pace
-    folder: Path
-    """Where the dataset goes unless the command line says otherwise."""
-    file_name: str
-    """Pattern of an image's name below ``images/``."""
-    csv_safe: bool
-    """Whether ``manifest.csv`` is kept from being run by a spreadsheet."""
-    file: Path
-    resolved: Mapping[str, object]
-    """The content of the job file with every default filled in, as plain values."""
-    warnings: tuple[Problem, ...] = ()
-
-    def image_count(self) -> int:
-        """How many images the whole job asks for, by multiplication."""
-        counts = self.variants.tally("num_images").items()
-        return sum(self.model.images({"num_images": asked}) * n for (asked,), n in counts)
-
-    def image_name(self, variant: Variant, index: int, *, whole_key: bool = False) -> str:
-        """The path of an image without its ending; *whole_key* for one whose name is taken."""
-        return image_name(
-            self.file_name,
-            prompt_id=variant.prompt_id,
-            key=variant.key if whole_key else variant.key[:KEY_DIGITS],
-            index=index,
-            values=self.model.with_defaults(variant.request),
-        )
+__all__ = ["Job", "Pace", "load_job"]
 
 
 def load_job(path: str | Path) -> Job:
@@ -109,7 +45,7 @@ def load_job(path: str | Path) -> Job:
 
 @dataclass(kw_only=True)
 class _Loader:
-    """Checks what the shape cannot: parameters against the model, and the size of it all."""
+    """Checks what the shape cannot: names, values, texts, and the size of it all."""
 
     document: Document
     shape: JobFile
@@ -118,106 +54,147 @@ class _Loader:
     warnings: list[Problem] = field(default_factory=list)
 
     def load(self) -> Job | None:
-        model = self._model()
-        axes, params = self._axes(model), self._params(model)
+        """The job; None when something is wrong with it."""
+        matrix = MatrixReader(document=self.document, shape=self.shape)
+        axes, params, words = matrix.axes(), matrix.params(), matrix.words()
+        links = [axis for axis in axes if isinstance(axis, Link) and axis.name]
         reader = PromptReader(
             document=self.document,
-            model=model,
+            known=matrix.known,
             folder=self.file.parent,
             most=self.shape.run.max_variants,
+            links={str(link.name): frozenset(str(p.name) for p in link.points) for link in links},
+            lists=WordLists(self.file.parent),
         )
         prompts = reader.read(self.shape.prompts)
-        self.problems += reader.problems
-        self.warnings += reader.warnings
-        self._file_name(model, prompts, {*axes, *params})
-        self._limits()
+        reader.known = matrix.base
+        added = reader.added(self.shape.add, prompts)
+        self._models(matrix)
+        for found in (matrix, reader):
+            self._add(*found.problems)
+            self.warnings += found.warnings
+        sweep = Sweep(
+            model=self.shape.model,
+            axes=axes,
+            params=params,
+            words=words,
+            unsent=self._unsent(matrix, reader, links),
+            repeat=self.shape.repeat,
+            job_seed=self.shape.job_seed,
+            places=self._places(),
+        )
+        sweep = self._ruled(sweep, matrix, prompts)
+        shown = outline(sweep, prompts, added)
+        self._file_name(matrix, sweep, shown)
+        for name, wrong in wrong_limits(self.shape.run):
+            self._refuse(("run", name), wrong)
         if self.problems:
             return None
         if not prompts:
             self._refuse(("prompts",), "expected at least one prompt, got files without any")
             return None
-        boxes = boxes_of(prompts, axes=axes, params=params, model=model)
-        if not self._guard(boxes, prompts, axes):
-            return None
-        return self._job(model, prompts, axes, self._distinct(boxes))
+        boxes = self._boxes(sweep, shown, prompts, added)
+        return None if boxes is None else self._job(prompts, shown, self._distinct(boxes))
 
-    def _model(self) -> Model:
+    def _models(self, matrix: MatrixReader) -> None:
         wrong = refuse_model_id(self.shape.model)
         if wrong:
-            self._refuse(("model",), wrong)
-        model = find_model(self.shape.model)
-        if not wrong and not model.documented:
-            self._warn(
-                ("model",),
-                f"nothing is known of the model {model.id}: its parameters are sent unchecked "
-                "and its price is unknown",
-            )
-        return model
+            self._refuse((MODEL,), wrong)
+        for model in matrix.every.models:
+            if not model.documented and refuse_model_id(model.id) is None:
+                own = model.id == self.shape.model
+                self._warn(
+                    (MODEL,) if own else ("matrix", MODEL),
+                    f"nothing is known of the model {model.id}: its parameters are sent unchecked "
+                    "and its price is unknown",
+                )
 
-    def _axes(self, model: Model) -> dict[str, Values]:
-        axes: dict[str, Values] = {}
-        for name, raw in self.shape.matrix.items():
-            path = ("matrix", name)
-            if self._refuse_name(path, model):
-                continue
-            try:
-                axes[name], warnings = read_values(raw, name=name, model=model)
-            except AxisError as error:
-                where = path if error.index is None else (*path, error.index)
-                self._refuse(where, str(error))
-                continue
-            for warning in warnings:
-                self._warn(path, warning)
-        return axes
+    def _unsent(
+        self, matrix: MatrixReader, reader: PromptReader, links: Iterable[Link]
+    ) -> frozenset[str]:
+        """The names that are no parameters: a text uses them. Others must be parameters."""
+        undecided = dict(matrix.undecided)
+        for name, places in reader.undecided.items():
+            undecided[name] = [*undecided.get(name, ()), *places]
+        words = {MODEL, *self.shape.vars, *(str(link.name) for link in links)}
+        for name, places in undecided.items():
+            if name in MADE_COLUMNS:
+                taken = f"{name} is a column of the manifest already; choose another name"
+                self._add(*(place.problem(taken) for place in places))
+            elif name in reader.placeholders:
+                words.add(name)
+            elif name not in words and (wrong := matrix.known.unknown(name)):
+                self._add(*(place.problem(wrong) for place in places))
+        return frozenset(words)
 
-    def _params(self, model: Model) -> dict[str, object]:
-        params = self.shape.params
-        for name, value in params.items():
-            if self._refuse_name(("params", name), model) or not model.documented:
-                continue
-            try:
-                refuse(value, name=name, model=model)
-            except AxisError as error:
-                several = "; several values go under matrix" if isinstance(value, list) else ""
-                self._refuse(("params", name), f"{error}{several}")
-        return params
+    def _places(self) -> dict[str, Place]:
+        """Where the values are given that hold for all."""
+        place = self.document.place
+        found = {name: place(("vars", name), of_key=True) for name in self.shape.vars}
+        found |= {name: place(("params", name), of_key=True) for name in self.shape.params}
+        return {**found, MODEL: place((MODEL,))} if (MODEL,) in self.document.values else found
 
-    def _refuse_name(self, path: Keys, model: Model) -> bool:
-        name = str(path[-1])
-        wrong = unknown_parameter(name, model)
-        if name == "prompt":
-            wrong = "prompts go under the key prompts"
-        if wrong:
-            self._add(self.document.place(path, of_key=True).problem(wrong))
-        return wrong is not None
+    def _ruled(self, sweep: Sweep, matrix: MatrixReader, prompts: Sequence[Prompt]) -> Sweep:
+        reader = RuleReader(
+            document=self.document,
+            known=matrix.known,
+            sweep=sweep,
+            prompts={prompt.id: prompt for prompt in prompts},
+        )
+        rules = reader.read(self.shape)
+        self._add(*reader.problems)
+        return sweep.with_rules(rules)
 
-    def _file_name(self, model: Model, prompts: tuple[Prompt, ...], used: set[str]) -> None:
-        known = {p.name for p in model.parameters} | used | {"seed", "aspect_ratio"}
-        known.update(name for prompt in prompts for name in prompt.values)
+    def _file_name(self, matrix: MatrixReader, sweep: Sweep, shown: Outline) -> None:
+        known = {p.name for model in matrix.known.models for p in model.parameters}
+        known |= {*shown.columns, *sweep.params, "seed", "aspect_ratio", MODEL}
         wrong = refuse_pattern(self.shape.output.file_name, known - {"prompt", "negative_prompt"})
         if wrong:
             self._refuse(("output", "file_name"), wrong)
 
-    def _guard(
-        self, boxes: list[Box], prompts: tuple[Prompt, ...], axes: Mapping[str, Values]
-    ) -> bool:
-        asked = sum(box.size for box in boxes)
+    def _boxes(
+        self,
+        sweep: Sweep,
+        shown: Outline,
+        prompts: Sequence[Prompt],
+        added: Sequence[Prompt],
+    ) -> list[Box] | None:
+        """The boxes of all variants, unless there are too many of them, or none."""
+        named = frozenset(shown.columns)
+        main = Expander(sweep=sweep, refuse=self._refuse_at, columns=named)
+        more = Expander(sweep=sweep.bare(), refuse=self._refuse_at, columns=named, every_axis=False)
+        asked = sum(map(main.size, prompts)) + sum(map(more.size, added))
         most = min(self.shape.run.max_variants, sys.maxsize)  # a sequence cannot be longer
-        if asked <= most:
-            return True
-        factors = [f"{len(prompts):,} prompt{'s' if len(prompts) > 1 else ''}"]
-        # With values of its own on a prompt, there is no one product to show.
-        if asked == len(prompts) * math.prod(map(len, axes.values())):
-            factors += [f"{len(v):,} {n}" for n, v in axes.items()]
+        if asked > most and not sweep.rules:
+            self._too_many(asked, most, shown)
+            return None
+        try:
+            boxes = [box for prompt in prompts for box in main.boxes(prompt)]
+            boxes += [box for prompt in added for box in more.boxes(prompt)]
+        except TooManyError:
+            self._too_many(asked, most, shown)
+            return None
+        asked = sum(box.size for box in boxes)
+        if asked > most:
+            self._too_many(asked, most, shown)
+        elif not boxes and not self.problems:
+            self._refuse(("exclude",), "expected at least one variant, but all are left out")
+        for number, rule in enumerate(sweep.rules):
+            if number not in main.touched and not self.problems:
+                none = "no variant has all of these values, so nothing changes"
+                self.warnings.append(rule.place.problem(none))
+        self.warnings += [place.problem(few) for place, few in (*main.short, *more.short)]
+        return None if self.problems else boxes
+
+    def _too_many(self, asked: int, most: int, shown: Outline) -> None:
         self._refuse(
-            ("matrix",) if axes else ("prompts",),
-            f"expected at most {most:,} variants, got {asked:,} ({' × '.join(factors)}); "
+            ("matrix",) if self.shape.matrix else ("prompts",),
+            f"expected at most {most:,} variants, got {asked:,} ({shown.product(asked)}); "
             "raise run.max_variants if you want them all",
         )
-        return False
 
     def _distinct(self, boxes: list[Box]) -> Sequence[Box]:
-        distinct = distinct_boxes(boxes, self.shape.model)
+        distinct = distinct_boxes(boxes)
         asked, left = sum(b.size for b in boxes), sum(b.size for b in distinct)
         if left < asked:
             self._warn(
@@ -229,70 +206,36 @@ class _Loader:
 
     def _job(
         self,
-        model: Model,
         prompts: tuple[Prompt, ...],
-        axes: Mapping[str, Values],
+        shown: Outline,
         boxes: Sequence[Box],
     ) -> Job:
-        own = {name: None for p in prompts for name, v in p.values.items() if len(v) > 1}
-        folder = self.shape.output.dir or f"out/{self.shape.name}"
+        output = self.shape.output
+        variants = Variants(boxes)
         return Job(
             name=self.shape.name,
             service=self.shape.service,
-            model=model,
+            models=tuple(find_model(name) for name in variants.models()),
             prompts=prompts,
-            axes=tuple({**dict.fromkeys(axes), **own}),
-            variants=Variants(boxes, model),
-            pace=self._pace(),
-            folder=self.file.parent / folder,
-            file_name=self.shape.output.file_name,
-            csv_safe=self.shape.output.csv_safe,
+            outline=shown,
+            variants=variants,
+            pace=read_pace(self.shape.run),
+            folder=self.file.parent / (output.dir or f"out/{self.shape.name}"),
+            file_name=output.file_name,
+            csv_safe=output.csv_safe,
             file=self.file,
             resolved=self.shape.model_dump(mode="json"),
             warnings=tuple(self.warnings),
         )
 
-    def _pace(self) -> Pace:
-        run, wait = self.shape.run, self.shape.run.timeouts
-        return Pace(
-            tier=run.tier,
-            concurrency=run.concurrency,
-            rate=run.rate,
-            retries=run.retries,
-            # Rounded down: a budget is never exceeded by a fraction of its last cent.
-            budget_micros=None if run.budget is None else math.floor(round(run.budget * 1e6, 3)),
-            max_duration=None if run.max_duration is None else read_duration(run.max_duration),
-            max_failures=self.shape.run.max_failures,
-            limit=run.limit,
-            window=run.window,
-            min_free=None if run.min_free is None else read_size(run.min_free),
-            resubmit_uncertain=run.on_uncertain == "resubmit",
-            poll_min_interval=run.poll.min_interval,
-            submit_timeout=wait.submit,
-            poll_timeout=wait.poll,
-            download_timeout=wait.download,
-            prediction_timeout=wait.prediction,
-        )
-
-    def _limits(self) -> None:
-        run = self.shape.run
-        readers: tuple[tuple[str, Callable[[str], object]], ...] = (
-            ("max_duration", read_duration),
-            ("max_failures", partial(read_failures, 0)),
-            ("window", read_window),
-            ("min_free", read_size),
-        )
-        for name, reader in readers:
-            try:
-                _ = getattr(run, name) is not None and reader(getattr(run, name))
-            except ValueError as error:
-                self._refuse(("run", name), str(error))
-
     def _refuse(self, path: Keys, message: str) -> None:
-        self._add(self.document.place(path).problem(message))
+        self._refuse_at(self.document.place(path), message)
 
-    def _add(self, problem: Problem) -> None:
-        self.problems.append(problem)
+    def _refuse_at(self, place: Place, message: str) -> None:
+        self._add(place.problem(message))
+
+    def _add(self, *problems: Problem) -> None:
+        self.problems += problems
         if len(self.problems) >= MAX_PROBLEMS:
             raise JobError(self.problems)
 

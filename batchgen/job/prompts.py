@@ -1,46 +1,27 @@
 """The prompts of a job: texts, entries and files become :class:`Prompt` values."""
 
-import re
-import unicodedata
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 
 from batchgen.errors import JobError, Problem, UsageError
-from batchgen.job.axes import (
-    MAX_TEXT,
-    AxisError,
-    Values,
-    read_values,
-    refuse,
-    several,
-    too_long,
-    unknown_parameter,
-)
-from batchgen.job.canonical import digest
+from batchgen.job.axes import MAX_TEXT, AxisError, Values, too_long
 from batchgen.job.document import MAX_PROBLEMS, Document
 from batchgen.job.files import Place
-from batchgen.job.models import Model
+from batchgen.job.known import Known, read_models
+from batchgen.job.prompt import Prompt, made_id, refuse_id
 from batchgen.job.promptfiles import read_rows
 from batchgen.job.shape import PromptEntry, PromptFile
-from batchgen.job.wording import describe
+from batchgen.job.templates import Template
+from batchgen.job.wildcards import WildcardError, parse
+from batchgen.job.wording import describe, did_you_mean
+from batchgen.job.wordlists import WordLists
 
-_WORD = re.compile("[a-z0-9]+")
 _NOTHING: Mapping[str, Values] = MappingProxyType({})  # one for all prompts without values
+_LOOKED_AT = 100  # texts of a prompt with wildcards that are searched for placeholders
 _FEW = 100_000  # prompts that are read in any case, so that their number can be said
-MAX_ID_CHARACTERS = 100
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Prompt:
-    """One entry under ``prompts``: its id, its text, and the parameters set on it alone."""
-
-    id: str
-    text: str
-    values: Mapping[str, Values]
-    place: Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +38,19 @@ class PromptReader:
     """Reads the prompts of one job file and collects what is wrong with them."""
 
     document: Document
-    model: Model
+    known: Known
     folder: Path
     most: int
     """Variants that the job may have; every prompt makes one at the least."""
+    links: Mapping[str, frozenset[str]]
+    """The names of the points of each axis of mappings."""
+    lists: WordLists
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    _wrong_columns: set[tuple[str, str]] = field(default_factory=set)
+    placeholders: set[str] = field(default_factory=set)
+    """The names that stand in texts."""
+    undecided: dict[str, list[Place]] = field(default_factory=dict)
+    """Names that are set on prompts and are no known parameters, each with its places."""
 
     def read(self, items: Iterable[str | PromptEntry | PromptFile]) -> tuple[Prompt, ...]:
         """All prompts in the order of the job; those with problems are left out."""
@@ -90,6 +77,51 @@ class PromptReader:
                 )
             prompts.append(prompt)
         return tuple(prompts)
+
+    def added(
+        self, items: Sequence[Mapping[str, object]], prompts: Sequence[Prompt]
+    ) -> tuple[Prompt, ...]:
+        """The entries under ``add``: each with a text, or with the id of one of *prompts*.
+
+        They are for models of their own, which ``known`` tells.
+        """
+        known = {prompt.id: prompt for prompt in prompts}
+        found: list[Prompt | None] = []
+        for index, item in enumerate(items):
+            path = ("add", index)
+
+            def place(name: str, of_key: bool, path: tuple[str | int, ...] = path) -> Place:
+                return self.document.place((*path, name), of_key=of_key)
+
+            named = item.get("prompt")
+            if "text" in item:
+                found.append(self._prompt(_Raw(fields=item, place=place)))
+                if isinstance(item.get("id"), str) and item["id"] in known:
+                    wrong = f"the id {item['id']!r} was given before; name it as prompt"
+                    self._refuse(place("id", False), wrong)
+            elif isinstance(named, str) and named in known:
+                found.append(self._again(known[named], item, place))
+            elif "prompt" in item:
+                near = did_you_mean(str(named), known) or f"; there are {', '.join([*known][:8])}"
+                wrong = f"expected the id of a prompt, got {describe(named)}{near}"
+                self._refuse(place("prompt", False), wrong)
+            else:
+                got = f"got {', '.join(item) or 'none'}"
+                self._refuse(place("", True), f"expected the key prompt or text, {got}")
+        return tuple(prompt for prompt in found if prompt is not None)
+
+    def _again(
+        self, prompt: Prompt, item: Mapping[str, object], place: Callable[[str, bool], Place]
+    ) -> Prompt | None:
+        """*prompt* with other values."""
+        fields = {name: value for name, value in item.items() if name != "prompt"}
+        if "id" in fields:
+            self._refuse(place("id", True), "expected either prompt or id, got both")
+        own = self._prompt(_Raw(fields={**fields, "id": prompt.id, "text": "x"}, place=place))
+        if own is None:
+            return None
+        values = {**prompt.values, **own.values}
+        return replace(prompt, values=values or _NOTHING)
 
     def _raw(self, items: Iterable[str | PromptEntry | PromptFile]) -> Iterator[_Raw]:
         for index, item in enumerate(items):
@@ -133,61 +165,106 @@ class PromptReader:
         # A CSV of prompts calls the column "prompt" as often as "text".
         name = "text" if "text" in fields or "prompt" not in fields else "prompt"
         text, given_id = fields.pop(name, None), fields.pop("id", None)
-        parameter = self.model.parameter("prompt")
-        wrong = parameter.refuse(text) if parameter else None
-        if wrong or not isinstance(text, str) or not text.strip() or len(text) > MAX_TEXT:
-            if isinstance(text, str) and len(text) > MAX_TEXT:
-                wrong = too_long(text)
-            wrong = wrong or f"expected a text that is not empty, got {describe(text)}"
+        sample = fields.pop("sample", None)
+        known = self.known.only(fields)
+        if wrong := _refuse_text(text, known):
             self._refuse(raw.place(name, False), wrong)
-        values = {key: self._values(key, value, raw) for key, value in fields.items()}
-        if wrong := _refuse_id(given_id):
+        values = {key: self._values(key, value, raw, known) for key, value in fields.items()}
+        if wrong := refuse_id(given_id):
             self._refuse(raw.place("id", False), wrong)
         if len(self.problems) > before:
             return None
         checked = {key: value for key, value in values.items() if value is not None} or _NOTHING
-        prompt_id = given_id if isinstance(given_id, str) else _made_id(str(text), checked)
-        return Prompt(id=prompt_id, text=str(text), values=checked, place=raw.place(name, False))
+        prompt_id = given_id if isinstance(given_id, str) else made_id(str(text), checked)
+        prompt = Prompt(id=prompt_id, text=str(text), values=checked, place=raw.place(name, False))
+        if sample is not None:
+            return self._wild(prompt, sample, raw)
+        if "{" in prompt.text:
+            self.placeholders |= Template(prompt.text).names
+        return prompt
 
-    def _values(self, name: str, raw_value: object, raw: _Raw) -> Values | None:
-        unknown = unknown_parameter(name, self.model)
-        if unknown or name == "prompt":
-            place = raw.place(name, True)
-            # Rows of one file share their columns: once is enough.
-            if place.file == self.document.file or (place.file, name) not in self._wrong_columns:
-                self._refuse(place, unknown or "expected either text or prompt, got both")
-            self._wrong_columns.add((place.file, name))
+    def _wild(self, prompt: Prompt, sample: object, raw: _Raw) -> Prompt | None:
+        """*prompt* with its wildcards read; ``sample`` asks for them."""
+        place = raw.place("sample", False)
+        if sample != "all" and (type(sample) is not int or sample < 1):
+            self._refuse(place, f"expected a number of texts or all, got {describe(sample)}")
             return None
         try:
-            if several(raw_value, name=name, model=self.model):
-                values, warnings = read_values(raw_value, name=name, model=self.model)
-                self.warnings.extend(raw.place(name, False).problem(w) for w in warnings)
-                return values
-            refuse(raw_value, name=name, model=self.model)
+            tree = parse(prompt.text, self.lists.find)
+        except WildcardError as error:
+            self._refuse(prompt.place.within(prompt.text, error.offset), error.message)
+            return None
+        number = sample if isinstance(sample, int) else None
+        wild = replace(prompt, wild=tree, sample=number)
+        if wild.count() > self.most:
+            asked = "more texts" if wild.count() > 10**12 else f"{wild.count():,} texts"
+            self._refuse(place, f"expected at most {self.most:,} variants, got {asked}; draw fewer")
+            return None
+        if wild.count() > tree.count():
+            most = f"expected at most {tree.count():,}, which is all there are"
+            self._refuse(place, f"{most}, got {wild.count():,}; write sample: all")
+            return None
+        for template in islice(wild.templates(0), _LOOKED_AT):
+            self.placeholders |= template.names
+        self.placeholders |= Template(prompt.text).names
+        return wild
+
+    def _values(self, name: str, given: object, raw: _Raw, known: Known) -> Values | None:
+        wrong = known.unknown(name) if known.has(name) else None
+        if name == "prompt":
+            wrong = "expected either text or prompt, got both"
+        if wrong:
+            self._refuse(raw.place(name, True), wrong)
+            return None
+        try:
+            if name == "model":
+                return read_models(given)
+            if name in self.links:
+                return _points(given, name, self.links[name])
+            if not known.has(name):
+                self._undecided(name, raw)
+            return self._parameter(name, given, raw, known)
         except AxisError as error:
             self._refuse(raw.place(name, False), str(error))
             return None
-        return Values((raw_value,))
+
+    def _parameter(self, name: str, given: object, raw: _Raw, known: Known) -> Values:
+        """The one value of a parameter or a word, or several. Raises AxisError."""
+        if not known.several(given, name=name):
+            known.refuse(given, name=name)
+            return Values((given,))
+        values, warnings = known.read(given, name=name)
+        self.warnings.extend(raw.place(name, False).problem(w) for w in warnings)
+        return values
+
+    def _undecided(self, name: str, raw: _Raw) -> None:
+        places = self.undecided.setdefault(name, [])
+        place = raw.place(name, True)
+        # Rows of one file share their columns: once is enough.
+        if place.file == self.document.file or all(place.file != p.file for p in places):
+            places.append(place)
 
     def _refuse(self, place: Place, message: str) -> None:
         self.problems.append(place.problem(message))
 
 
-def _refuse_id(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        return f"expected an id as a text, got {describe(value)}"
-    if not value or len(value) > MAX_ID_CHARACTERS:
-        return f"expected an id of 1 to {MAX_ID_CHARACTERS} characters, got {len(value)}"
-    return None if value.isprintable() else "expected an id of visible characters"
+def _refuse_text(text: object, known: Known) -> str | None:
+    if isinstance(text, str) and len(text) > MAX_TEXT:
+        return too_long(text)
+    try:
+        known.refuse(text, name="prompt")
+    except AxisError as error:
+        return str(error)
+    empty = not isinstance(text, str) or not text.strip()
+    return f"expected a text that is not empty, got {describe(text)}" if empty else None
 
 
-def _made_id(text: str, values: Mapping[str, Values]) -> str:
-    """An id for a prompt without one: its first words and a hash of all of it."""
-    plain = text
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = [word.group() for word in islice(_WORD.finditer(plain.lower()), 6)]
-    content = {"text": text, "values": {name: list(v) for name, v in values.items()}}
-    return "-".join([*words, digest(content)[:6]])[-60:].strip("-")
+def _points(given: object, axis: str, names: frozenset[str]) -> Values:
+    """The names of points of *axis* that a prompt has instead of all. Raises AxisError."""
+    wanted = given if isinstance(given, list) else [given]
+    for index, name in enumerate(wanted):
+        if name not in names:
+            near = did_you_mean(str(name), names) or f"; it has {', '.join(sorted(names))}"
+            where = index if isinstance(given, list) else None
+            raise AxisError(f"the axis {axis} has no {describe(name)}{near}", where)
+    return Values(tuple(dict.fromkeys(wanted)))

@@ -18,6 +18,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+# Checked in more words than a union of types has; this is for editors only.
+Sample = Annotated[
+    Any,
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
+]
+
+
 class PromptEntry(Section):
     """One prompt with an id, a text, and any parameter of the model set for it alone."""
 
@@ -26,7 +33,11 @@ class PromptEntry(Section):
     id: Annotated[str, Field(min_length=1, max_length=100)] | None = Field(
         default=None, description="Names the prompt in the manifest and in file names."
     )
-    text: str = Field(description="The text of the prompt.")
+    text: str = Field(description="The text of the prompt; {name} stands for a value.")
+    sample: Sample = Field(
+        default=None,
+        description="Read wildcards in the text ({a|b}, __list__), and draw so many texts, or all.",
+    )
 
 
 class PromptFile(Section):
@@ -141,13 +152,29 @@ PromptItem = Annotated[
     | Annotated[PromptFile, Tag("=file")],
     Discriminator(_kind_of_prompt),
 ]
+
+
+class SetRule(Section):
+    """Values of some variants alone."""
+
+    when: dict[str, Any] = Field(
+        description="Which variants: names and values, as under exclude; all must match."
+    )
+    then: dict[str, Any] = Field(description="Parameters, or words of the texts, and their values.")
+
+
 # Checked against the model, with better words than a schema has; this is for editors only.
 AxisItem = Annotated[
     Any,
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "array", "minItems": 1, "description": "the values"},
+                {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "the values; or mappings of values that belong together, each "
+                    "with a name, words of the texts and params",
+                },
                 {"type": "string", "pattern": r"^-?\d+\.\.-?\d+$", "description": "first..last"},
                 {
                     "type": "object",
@@ -161,6 +188,21 @@ AxisItem = Annotated[
             ]
         }
     ),
+]
+
+
+_Linked: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [
+            {"type": "array", "minItems": 1},
+            {"type": "string", "pattern": r"^-?\d+\.\.-?\d+$"},
+            {"type": "object"},
+        ]
+    },
+}
+ZipItem = Annotated[
+    Any, WithJsonSchema({"anyOf": [_Linked, {"type": "array", "items": _Linked, "minItems": 1}]})
 ]
 
 
@@ -183,6 +225,24 @@ class JobFile(Section):
     matrix: dict[str, AxisItem] = Field(
         default={}, description="Parameters with several values each."
     )
+    zip: ZipItem = Field(
+        default=None, description="Lists of one length whose values belong together, one by one."
+    )
+    exclude: list[dict[str, Any]] = Field(
+        default=[], description="Variants to leave out: those that have all values of an entry."
+    )
+    set: list[SetRule] = Field(default=[], description="Values for some variants alone.")
+    add: list[dict[str, Any]] = Field(
+        default=[],
+        description="Variants outside the matrix: a prompt (its id) or a text, and parameters.",
+    )
+    repeat: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=1, description="How many times each variant is made."
+    )
     params: dict[str, Any] = Field(default={}, description="Fixed parameters of every variant.")
+    vars: dict[str, Any] = Field(default={}, description="Fixed values of {name} in the texts.")
+    job_seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
+        default=0, description="What wildcards and a shuffled order are drawn by."
+    )
     run: Run = Run()
     output: Output = Output()

@@ -1,14 +1,17 @@
 """When a run costs so much that somebody has to say yes before anything is sent."""
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from batchgen.errors import ApprovalError
 from batchgen.job.load import Job, Pace
+from batchgen.job.models import find_model
 from batchgen.run.stock import take_stock
 from batchgen.text import money
 
 if TYPE_CHECKING:
     from batchgen.run.planning import ToDo
+    from batchgen.run.prices import Prices
 
 # US dollars that a run may cost without a question: 1,250 images of the default model. A trial is
 # never over it, and a job of five dollars is when ten times too many values got into an axis.
@@ -26,23 +29,25 @@ def asks(pace: Pace, images: int, price_micros: int | None) -> bool:
     return pace.budget_micros is None and likely > ASK_OVER * 1_000_000
 
 
-def check_approval(job: Job, to_do: "ToDo", pace: Pace, price: int | None) -> None:
-    """A run that may cost much needs a yes. Raises ApprovalError when it has none.
-
-    *price* is that of one image in millionths of a US dollar; None for unknown.
-    """
+def check_approval(job: Job, to_do: "ToDo", pace: Pace, prices: "Prices") -> None:
+    """A run that may cost much needs a yes. Raises ApprovalError when it has none."""
     if to_do.options.yes:
         return
-    images = sum(take_stock(job, to_do.ledger).new().values())
-    images += sum(entry.images_asked for entry in to_do.again())
+    each = Counter(take_stock(job, to_do.ledger).new())
+    for entry in to_do.again():
+        each[entry.model] += entry.images_asked
+    images, whole = each.total(), prices.total(each)
     if pace.limit is not None:
         images = min(images, pace.limit * _most_images(job))
-    whole = None if price is None else images * price
+        dearest = prices.range()
+        # As if all of them were of the model that costs most.
+        whole = None if whole is None or not dearest else min(whole, images * dearest[1])
     if not asks(pace, images, whole):
         return
     if whole is None:
         raise ApprovalError(
-            f"this run may buy {images:,} images, and nobody knows the price of {job.model.id}"
+            f"this run may buy {images:,} images, and nobody knows the price of "
+            + " and ".join(prices.unknown())
         )
     raise ApprovalError(
         f"this run may cost {money(whole / 1e6)} for {images:,} images, more than ${ASK_OVER}"
@@ -51,4 +56,5 @@ def check_approval(job: Job, to_do: "ToDo", pace: Pace, price: int | None) -> No
 
 def _most_images(job: Job) -> int:
     """Of one submit."""
-    return max(job.model.images({"num_images": n}) for (n,) in job.variants.tally("num_images"))
+    counts = job.variants.tally("model", "num_images")
+    return max(find_model(str(model)).images({"num_images": n}) for model, n in counts)

@@ -1,4 +1,4 @@
-"""What a job asks of a model that is not built in, held against the service's catalog."""
+"""What a job asks of models that are not built in, held against the service's catalog."""
 
 import difflib
 import hashlib
@@ -21,7 +21,7 @@ from batchgen.api.client import ServiceClient
 from batchgen.api.wire import WireError
 from batchgen.dataset.folder import write_whole
 from batchgen.errors import ExitCode, StorageError, UsageError
-from batchgen.job.axes import Values, read_values
+from batchgen.job.axes import Values
 from batchgen.job.load import Job
 from batchgen.job.models import MODELS
 from batchgen.job.wording import describe, did_you_mean
@@ -34,6 +34,8 @@ from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)
 
+Told = tuple[CatalogModel | str, ...]
+"""What the catalog says of each model, or why it was not asked."""
 CACHE_SECONDS = 3600.0  # as the service's own clients keep it
 MAX_TOLD = 5  # mistakes in one sentence
 MAX_CHOICES_TOLD = 20
@@ -48,20 +50,21 @@ _KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
 
 
 async def check_model(job: Job, access: Access, service: Service, to_do: ToDo, stop: Stop) -> None:
-    """Refuse what the model of *job* does not accept, before anything is submitted.
+    """Refuse what the models of *job* do not accept, before anything is submitted.
 
     Raises UsageError; when there is paid work to collect, the submits end instead. A catalog that
     cannot be had is a warning.
     """
-    if job.model.documented or not _submits(to_do):
+    if not _unlisted(job) or not _submits(to_do):
         return
     try:
         told = await stop.unless_left(ask_catalog(job, access, service.client))
     except UsageError as error:
         refuse(error, to_do, stop)
     else:
-        if isinstance(told, str):
-            log.warning("%s", told)
+        for words in told or ():
+            if isinstance(words, str):
+                log.warning("%s", words)
 
 
 def refuse(error: UsageError, to_do: ToDo, stop: Stop) -> None:
@@ -72,8 +75,8 @@ def refuse(error: UsageError, to_do: ToDo, stop: Stop) -> None:
     stop.no_more_submits(ExitCode.INCOMPLETE, str(error))
 
 
-async def check_plan(job: Job, access: Access) -> CatalogModel | str:
-    """Hold *job*, of a model that is not built in, against the catalog as :func:`ask_catalog`."""
+async def check_plan(job: Job, access: Access) -> Told:
+    """Hold *job*, of models that are not built in, against the catalog as :func:`ask_catalog`."""
     if not access.base_url:
         return _held(job, {model_id: {} for model_id in MODELS})
     wait = job.pace.poll_timeout
@@ -83,15 +86,12 @@ async def check_plan(job: Job, access: Access) -> CatalogModel | str:
         return await ask_catalog(job, access, client)
 
 
-async def ask_catalog(job: Job, access: Access, client: ServiceClient) -> CatalogModel | str:
-    """Hold *job* against the catalog; a text says why that could not be done.
+async def ask_catalog(job: Job, access: Access, client: ServiceClient) -> Told:
+    """Hold *job* against the catalog; a text says why that could not be done for a model.
 
-    Raises UsageError for a model that is not listed and for what the model does not accept. A
+    Raises UsageError for a model that is not listed and for what a model does not accept. A
     catalog of the past hour is taken from the user's cache folder, but refuses nothing by itself.
     """
-    for name, _ in _asked(job):
-        if (parameter := job.model.parameter(name)) and parameter.barred:
-            raise UsageError(parameter.barred)
     file = _cache(access)
     kept = _read(file)
     if kept is not None:
@@ -103,7 +103,8 @@ async def ask_catalog(job: Job, access: Access, client: ServiceClient) -> Catalo
     except WireError as error:
         catalog, answer = {}, str(error)
     if isinstance(answer, str):
-        return _unchecked(job, f"the service's catalog cannot be had ({answer})")
+        why = f"the service's catalog cannot be had ({answer})"
+        return tuple(_unchecked(model, why) for model in _unlisted(job))
     _keep(file, answer)
     return _held(job, catalog)
 
@@ -115,29 +116,44 @@ def _submits(to_do: ToDo) -> bool:
     return new > 0 or next(to_do.again(), None) is not None
 
 
-def _held(job: Job, catalog: Mapping[str, Mapping[str, Any]]) -> CatalogModel | str:
-    entry = catalog.get(job.model.id)
-    if entry is None:
-        near = difflib.get_close_matches(job.model.id, catalog, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        raise UsageError(f"the service's catalog lists no model {job.model.id!r}{hint}")
-    model = read_model(job.model.id, entry)
-    if not model.parameters:
-        return _unchecked(job, "the service's catalog tells no parameters of it")
-    if wrong := list(dict.fromkeys(_wrong(job, model))):
+def _unlisted(job: Job) -> list[str]:
+    """The models of *job* that are not built in."""
+    return [model.id for model in job.models if not model.documented]
+
+
+def _held(job: Job, catalog: Mapping[str, Mapping[str, Any]]) -> Told:
+    told: list[CatalogModel | str] = []
+    wrong: list[str] = []
+    for model_id in _unlisted(job):
+        entry = catalog.get(model_id)
+        if entry is None:
+            near = difflib.get_close_matches(model_id, catalog, n=3, cutoff=0.5)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            wrong.append(f"the service's catalog lists no model {model_id!r}{hint}")
+            continue
+        model = read_model(model_id, entry)
+        if model.parameters:
+            wrong += dict.fromkeys(_wrong(job, model))
+            told.append(model)
+        else:
+            why = "the service's catalog tells no parameters of it"
+            told.append(_unchecked(model_id, why))
+    if wrong:
         more = f"; and {len(wrong) - MAX_TOLD} more" if len(wrong) > MAX_TOLD else ""
         raise UsageError("; ".join(wrong[:MAX_TOLD]) + more)
-    return model
+    return tuple(told)
 
 
-def _unchecked(job: Job, why: str) -> str:
-    return f"{why}: the parameters of {job.model.id} are sent unchecked"
+def _unchecked(model_id: str, why: str) -> str:
+    return f"{why}: the parameters of {model_id} are sent unchecked"
 
 
 def _wrong(job: Job, model: CatalogModel) -> Iterator[str]:
     """What the job asks for and the model does not accept."""
     asked: set[str] = set()
-    for name, values in _asked(job):
+    for model_id, name, values in job.variants.asked():
+        if model_id != model.id:
+            continue
         asked.add(name)
         parameter = model.parameters.get(name)
         if parameter is None:
@@ -151,21 +167,6 @@ def _wrong(job: Job, model: CatalogModel) -> Iterator[str]:
     for name, parameter in model.parameters.items():
         if parameter.required and parameter.default is None and name not in asked:
             yield f"{model.id} requires the parameter {name!r}, which the job does not set"
-
-
-def _asked(job: Job) -> Iterator[tuple[str, Values]]:
-    """Every parameter that a request of *job* has, with its values; some more than once."""
-    yield "prompt", Values(tuple(prompt.text for prompt in job.prompts))
-    matrix, params = job.resolved.get("matrix"), job.resolved.get("params")
-    for name, raw in matrix.items() if isinstance(matrix, dict) else ():
-        yield name, read_values(raw, name=name, model=job.model)[0]
-    for name, value in params.items() if isinstance(params, dict) else ():
-        yield name, Values((value,))
-    seen: set[int] = set()
-    for prompt in job.prompts:
-        if id(prompt.values) not in seen:  # most prompts share one mapping of none
-            seen.add(id(prompt.values))
-            yield from prompt.values.items()
 
 
 def _telling(values: Values, parameter: CatalogParameter) -> Sequence[object]:

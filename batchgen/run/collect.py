@@ -99,7 +99,11 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
             prompt_id=entry.prompt_id,
             key=entry.key if whole_key else entry.key[:KEY_DIGITS],
             index=index,
-            values=find_model(entry.model).with_defaults(entry.request),
+            values={
+                **find_model(entry.model).with_defaults(entry.request),
+                **entry.labels,
+                "model": entry.model,
+            },
         )
 
     for tries in count(1):

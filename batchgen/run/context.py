@@ -16,6 +16,7 @@ from batchgen.run.breaker import Breaker
 from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.pacer import Pacer
+from batchgen.run.prices import Prices
 from batchgen.run.service import Service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
@@ -33,14 +34,12 @@ RETENTION = timedelta(days=7)
 class Context:
     """The parts of a run, put together once."""
 
-    model: str
     file_name: str
     """Pattern of an image's name below ``images/``."""
     pace: Pace
     concurrency: int
     """Predictions in flight, at the most."""
-    price_micros: int | None
-    """Of one image, in millionths of a US dollar; 0 on the local service, None when unknown."""
+    prices: Prices
     account: str
     """Fingerprint of the key and the service."""
     service: Service
@@ -63,7 +62,7 @@ class Context:
 
     def cost_micros(self, entry: Entry) -> int | None:
         """What a submit of *entry* costs, in millionths of a US dollar; None when unknown."""
-        return None if self.price_micros is None else self.price_micros * entry.images_asked
+        return self.prices.cost(entry)
 
     def failed(self, entry: Entry, reason: str) -> None:
         """Count a variant that ended without its images, or may have."""

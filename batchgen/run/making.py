@@ -34,6 +34,7 @@ from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
+from batchgen.run.prices import Prices, listed_prices
 from batchgen.run.reports import checkpoints
 from batchgen.run.rows import manifest_row
 from batchgen.run.service import Service, open_service
@@ -157,14 +158,15 @@ class _Run:
         meta = ledger.meta()
         salt = str(meta.get("salt") or secrets.token_hex(8))
         self.account = self.access.account(salt)
-        listed = money.listed_price(self.job, self.access)
+        # What was quoted for other models, or forms of the job, still prices what is uncertain.
+        listed = listed_prices(self.job, free=self.access.free)
         ledger.set_meta(
             salt=salt,
             job=self.job.name,
             images_planned=self.job.image_count(),
-            price_micros=meta.get("price_micros") if listed is None else listed,
+            **listed.filled(Prices.remembered(meta)).as_meta(listed),
             service="local" if self.access.free else "wavespeed",
-            model=self.job.model.id,
+            model=self.job.models[0].id,
             file_name=self.job.file_name,
             csv_safe=self.job.csv_safe,
             # The longest there was: an earlier submit may have waited that long for its answer.
@@ -196,18 +198,18 @@ class _Run:
         self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
     ) -> None:
         await check_model(self.job, self.access, service, self._to_do(ledger), self.stop)
-        price = await self.stop.unless_left(money.find_price(self.job, self.access, service))
-        if self.stop.leaving:
+        prices = await self.stop.unless_left(money.find_prices(self.job, self.access, service))
+        if prices is None:
             return
-        if price is not None:
-            ledger.set_meta(price_micros=price)
-        money.check_budget(price, self.pace.budget_micros, self.job)
+        known = prices.over(Prices.remembered(ledger.meta()))
+        ledger.set_meta(**known.as_meta(prices))
+        money.check_budget(prices, self.pace.budget_micros)
         try:
-            check_approval(self.job, self._to_do(ledger), self.pace, price)
+            check_approval(self.job, self._to_do(ledger), self.pace, prices)
         except ApprovalError as error:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
-        context = self._context(ledger, manifest, tally, service, price)
+        context = self._context(ledger, manifest, tally, service, known)
         await self.stop.unless_left(self._settle(context))
         to_do = self._to_do(ledger)
         if foreign := to_do.foreign():
@@ -215,8 +217,8 @@ class _Run:
             self.stop.note(ExitCode.INCOMPLETE, f"{why} to collect them")
         if self.pace.resubmit_uncertain:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
-            money.warn_of_worst_case(uncertain, price)
-        await self.stop.unless_left(money.check_balance(price, service, self.stop))
+            money.warn_of_worst_case(uncertain, known)
+        await self.stop.unless_left(money.check_balance(prices, service, self.stop))
         async with checkpoints(self.folder, self.job.name):
             await work_through(context, to_do, self.ends_at())
 
@@ -226,23 +228,22 @@ class _Run:
         manifest: Manifest,
         tally: Tally,
         service: Service,
-        price: int | None,
+        prices: Prices,
     ) -> Context:
         allowed = self.pace.max_failures
         limits = settle_limits(self.pace, remote=self.access.remote)
         tally.rate_limit = limits.rate
-        tally.projected_micros = self._projected(ledger, tally, price)
+        tally.projected_micros = self._projected(ledger, tally, prices)
         ledger.set_meta(rate_limit=limits.rate, projected_micros=tally.projected_micros)
         self.hooks.progress(tally)
         if limits.assumed:
             log.warning("%s", limits.sentence(tally.images_planned - tally.images))
         planned = len(self.job.variants)
         return Context(
-            model=self.job.model.id,
             file_name=self.job.file_name,
             pace=self.pace,
             concurrency=limits.concurrency,
-            price_micros=price,
+            prices=prices,
             account=self.account,
             service=service,
             ledger=ledger,
@@ -266,12 +267,12 @@ class _Run:
             hooks=self.hooks,
         )
 
-    def _projected(self, ledger: Ledger, tally: Tally, price: int | None) -> int | None:
+    def _projected(self, ledger: Ledger, tally: Tally, prices: Prices) -> int | None:
         """What the dataset will have cost, in millionths of a dollar, when nothing fails."""
-        if price is None:
+        new = prices.total(take_stock(self.job, ledger).new())
+        if new is None:
             return None
-        new = sum(take_stock(self.job, ledger).new().values())
-        done, budget = tally.spent_micros + new * price, self.pace.budget_micros
+        done, budget = tally.spent_micros + new, self.pace.budget_micros
         return done if budget is None else min(done, max(budget, tally.spent_micros))
 
     async def _settle(self, context: Context) -> None:

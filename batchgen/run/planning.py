@@ -15,6 +15,7 @@ from batchgen.dataset.folder import DatasetFolder, quarantine
 from batchgen.dataset.picture import PictureError, examine
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
+from batchgen.job.models import find_model
 from batchgen.job.variants import Variant, Variants
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.store import Ledger
@@ -35,7 +36,7 @@ def settle_plan(ledger: Ledger, job: Job) -> tuple[str, ...]:
         ledger.want(job.variants.keys())
     # An axis that an edited job no longer has keeps its column: its images are still there.
     known = meta.get("axes")
-    axes = tuple(dict.fromkeys([*(known if isinstance(known, list) else ()), *job.axes]))
+    axes = tuple(dict.fromkeys([*(known if isinstance(known, list) else ()), *job.outline.columns]))
     ledger.set_meta(plan=fingerprint, axes=axes, planned=len(job.variants))
     return axes
 
@@ -54,21 +55,24 @@ async def hold_lost_records(ledger: Ledger, job: Job, *, release: bool) -> None:
         for variant in chunk:
             entry = known.get(variant.key)
             if entry is None or entry.state is State.PLANNED:
-                intent = (entry or _planned(variant, job.variants)).move(State.SUBMITTING)
+                intent = (entry or _planned(variant)).move(State.SUBMITTING)
                 await ledger.write(intent)
                 error = "the ledger was rebuilt, and this record may have been lost"
                 held = intent.move(State.UNCERTAIN, error_class="lost_record", error=error)
                 await ledger.write(held)
-            elif dict(entry.request) != dict(variant.request):
-                await ledger.amend(_amended(entry, variant, job))
+            elif (dict(entry.request), dict(entry.labels)) != (
+                dict(variant.request),
+                dict(variant.labels),
+            ):
+                await ledger.amend(_amended(entry, variant))
     if release:
         ledger.set_meta(lost_records=False)
 
 
-def _amended(entry: Entry, variant: Variant, job: Job) -> Entry:
+def _amended(entry: Entry, variant: Variant) -> Entry:
     """*entry* with the request of its variant; a manifest lists neither all of it nor its count."""
-    asked = job.model.images(variant.request)
-    amended = replace(entry, request=variant.request, images_asked=asked)
+    asked = find_model(variant.model).images(variant.request)
+    amended = replace(entry, request=variant.request, labels=variant.labels, images_asked=asked)
     if entry.state is State.SAVED and asked > entry.images_asked:
         short = f"{entry.images_asked} of {asked} images came"
         return replace(amended, error_class="missing_output", error=short)
@@ -229,13 +233,13 @@ def _unknown(ledger: Ledger, variants: Variants) -> Iterator[Entry]:
             state = states.get(key)
             if state is None:
                 left -= 1
-                yield _planned(variants[index], variants)
+                yield _planned(variants[index])
             elif state is State.PLANNED:
                 left -= 1
                 yield from ledger.known([key]).values()
 
 
-def _planned(variant: Variant, variants: Variants) -> Entry:
+def _planned(variant: Variant) -> Entry:
     return Entry(
         key=variant.key,
         state=State.PLANNED,
@@ -243,5 +247,6 @@ def _planned(variant: Variant, variants: Variants) -> Entry:
         prompt_id=variant.prompt_id,
         model=variant.model,
         request=variant.request,
-        images_asked=variants.model.images(variant.request),
+        images_asked=find_model(variant.model).images(variant.request),
+        labels=variant.labels,
     )

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.job.load import Job, Pace
+from batchgen.job.models import find_model
 from batchgen.ledger.entry import State, Totals
 from batchgen.run.access import is_remote
 from batchgen.run.limits import Limits, settle_limits
 from batchgen.run.options import RunOptions
-from batchgen.run.stock import Stock, known_ledger, price_of, take_stock
+from batchgen.run.prices import listed_prices
+from batchgen.run.stock import Stock, known_ledger, take_stock
 
 Size = tuple[int, int]
 
@@ -78,7 +80,7 @@ def preview(job: Job, options: RunOptions) -> Preview:
         sizes=sizes,
         pace=pace,
         limits=limits,
-        price_micros=0 if free else price_of(job, stock.new()),
+        price_micros=listed_prices(job, free=free).total(stock.new()),
         spent_micros=totals.spent_micros if totals else 0,
         seconds=_seconds(stock, limits, latency=_LOCAL_LATENCY if free else _LATENCY),
         new_bytes=round(images * _bytes_each(sizes, totals, free=free)),
@@ -89,10 +91,11 @@ def preview(job: Job, options: RunOptions) -> Preview:
 def _sizes(job: Job) -> Counter[Size | None]:
     sizes: Counter[Size | None] = Counter()
     asked = ("aspect_ratio", "resolution", "num_images")
-    for values, number in job.variants.tally(*asked).items():
+    for (name, *values), number in job.variants.tally("model", *asked).items():
         # A parameter that is not set is not in the request.
         request = {n: v for n, v in zip(asked, values, strict=True) if v is not None}
-        sizes[job.model.size(request)] += job.model.images(request) * number
+        model = find_model(str(name))
+        sizes[model.size(request)] += model.images(request) * number
     return sizes
 
 

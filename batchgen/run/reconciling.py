@@ -4,11 +4,12 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
-from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
 from batchgen.run.opening import open_ledger, remembered_pace
 from batchgen.run.planning import longest_wait
+from batchgen.run.prices import Prices
 from batchgen.run.service import open_service
 from batchgen.run.settle import GRACE, Settled, Settler
 from batchgen.run.stop import Stop
@@ -32,12 +33,8 @@ async def reconcile_dataset(
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()
         meta = ledger.meta()
-        price = meta.get("price_micros")
         pace = remembered_pace(folder, ledger)
         access = find_access(str(meta["service"]), base_url)
-
-        def cost(entry: Entry) -> int | None:
-            return price * entry.images_asked if isinstance(price, int) else None
 
         async with open_service(access, pace, folder) as service:
             settler = Settler(
@@ -46,7 +43,7 @@ async def reconcile_dataset(
                 folder=folder,
                 account=access.account(str(meta["salt"])),
                 submit_timeout=longest_wait(meta, pace.submit_timeout),
-                cost_micros=cost,
+                cost_micros=Prices.remembered(meta).cost,
                 pause=stop.pause,
                 grace=grace,
             )

@@ -13,30 +13,34 @@ Row = dict[str, object]
 def manifest_row(entry: Entry, image: Image) -> Row:
     """The row of one image. Parameters that were not set show the model's documented default."""
     asked = _parameters(entry)
-    return asked | {
-        "file_name": image.file_name,
-        "prompt_id": entry.prompt_id,
-        "image_index": image.index,
-        "nsfw": image.nsfw,
-        "width": image.width,
-        "height": image.height,
-        "bytes": image.bytes,
-        "sha256": image.sha256,
-        "media_type": image.media_type,
-        "model": entry.model,
-        "prediction_id": entry.prediction_id,
-        "variant_key": entry.key,
-        "created_at": entry.created_at,
-        "submitted_at": entry.submitted_at,
-        "completed_at": entry.completed_at,
-        "saved_at": image.saved_at,
-        "queue_ms": entry.queue_ms,
-        "inference_ms": entry.inference_ms,
-        "total_ms": entry.total_ms,
-        "polls": entry.polls,
-        "attempts": entry.attempts,
-        "cost_usd": _cost_usd(entry),
-    }
+    return (
+        asked
+        | dict(entry.labels)
+        | {
+            "file_name": image.file_name,
+            "prompt_id": entry.prompt_id,
+            "image_index": image.index,
+            "nsfw": image.nsfw,
+            "width": image.width,
+            "height": image.height,
+            "bytes": image.bytes,
+            "sha256": image.sha256,
+            "media_type": image.media_type,
+            "model": entry.model,
+            "prediction_id": entry.prediction_id,
+            "variant_key": entry.key,
+            "created_at": entry.created_at,
+            "submitted_at": entry.submitted_at,
+            "completed_at": entry.completed_at,
+            "saved_at": image.saved_at,
+            "queue_ms": entry.queue_ms,
+            "inference_ms": entry.inference_ms,
+            "total_ms": entry.total_ms,
+            "polls": entry.polls,
+            "attempts": entry.attempts,
+            "cost_usd": _cost_usd(entry),
+        }
+    )
 
 
 def failure_row(entry: Entry) -> Row:

@@ -1,14 +1,14 @@
 """A job held against its ledger: how much of it is in which state, and what the rest costs."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import Job
-from batchgen.job.models import Model
+from batchgen.job.models import find_model
 from batchgen.job.variants import Variant
 from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
@@ -49,23 +49,6 @@ def take_stock(job: Job, ledger: Ledger | None) -> Stock:
     return stock
 
 
-def price_of(job: Job, images: Mapping[str, int]) -> int | None:
-    """What so many *images* of each model cost, in millionths of a US dollar; None for unknown."""
-    price = 0
-    for model, number in images.items():
-        each = model_of(job, model).price_micros
-        if number and each is None:
-            return None
-        price += number * (each or 0)
-    return price
-
-
-def model_of(job: Job, model_id: str) -> Model:
-    """The model called *model_id* of those that *job* uses."""
-    assert model_id == job.model.id
-    return job.model
-
-
 @contextmanager
 def known_ledger(root: Path) -> Iterator[Ledger | None]:
     """The ledger of the dataset in *root*, for reading; None when there is none."""
@@ -89,9 +72,8 @@ def states(job: Job, root: Path) -> Iterator[tuple[Variant, State]]:
 
 def _asked(job: Job) -> dict[str, tuple[int, int]]:
     """The variants and images that the whole job asks for, by model."""
-    counts = job.variants.tally("num_images").items()
-    images = sum(job.model.images({"num_images": asked}) * n for (asked,), n in counts)
-    return {job.model.id: (len(job.variants), images)}
+    variants = job.variants.tally("model")
+    return {model: (variants[model,], n) for model, n in job.images_by_model().items()}
 
 
 def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:
@@ -104,4 +86,5 @@ def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:
             if state := known.get(key):
                 variant = part[index]
                 stock.variants[state, variant.model] += 1
-                stock.images[state, variant.model] += job.model.images(variant.request)
+                model = find_model(variant.model)
+                stock.images[state, variant.model] += model.images(variant.request)

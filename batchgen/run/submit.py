@@ -61,7 +61,7 @@ async def submit(run: Context, entry: Entry) -> Entry:
         if refusal is None or entry.state is not State.PLANNED:
             return entry
         if refusal.fate in {Fate.ACCOUNT, Fate.MISDIRECTED}:
-            _end_submits(run, refusal)
+            _end_submits(run, refusal, entry.model)
             return entry
         level = logging.WARNING if tries == WORRYING else logging.INFO
         log.log(level, "submit of %s turned away, try %d: %s", entry.key, tries, refusal.reason)
@@ -166,10 +166,10 @@ def _service_time(run: Context) -> str:
     return format_time(datetime.now(UTC) + ahead)
 
 
-def _end_submits(run: Context, refusal: Refusal) -> None:
+def _end_submits(run: Context, refusal: Refusal, model: str) -> None:
     if refusal.fate is Fate.ACCOUNT:
         why = f"the service refuses the account: {refusal.reason}"
         run.stop.no_more_submits(ExitCode.ACCOUNT, why)
     else:
-        why = f"the service does not offer {run.model} at this address: {refusal.reason}"
+        why = f"the service does not offer {model} at this address: {refusal.reason}"
         run.stop.no_more_submits(ExitCode.INCOMPLETE, why)

@@ -27,6 +27,7 @@ from batchgen.run.limits import settle_limits
 from batchgen.run.opening import open_ledger, remembered_pace, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import is_whole, take_back
+from batchgen.run.prices import Prices
 from batchgen.run.rebuild import rebuild_ledger
 from batchgen.run.rows import manifest_row
 from batchgen.run.service import open_service
@@ -175,7 +176,7 @@ async def _repair(
 def _knows_where(ledger: Ledger) -> bool:
     """Whether a run has left where its images were made, and how they are called."""
     meta = ledger.meta()
-    told = (meta.get(name) for name in ("service", "salt", "model", "file_name"))
+    told = (meta.get(name) for name in ("service", "salt", "file_name"))
     return "pace" in meta and all(isinstance(value, str) for value in told)
 
 
@@ -190,11 +191,10 @@ async def _fetch(
     stop.no_more_submits(ExitCode.OK, "")
     async with open_service(access, pace, folder) as service:
         context = Context(
-            model=str(meta["model"]),
             file_name=str(meta["file_name"]),
             pace=pace,
             concurrency=settle_limits(pace, remote=access.remote).concurrency,
-            price_micros=None,
+            prices=Prices(),
             account=account,
             service=service,
             ledger=ledger,

@@ -93,11 +93,11 @@ def test_too_small_a_budget_and_too_small_a_disk_are_said_before_the_run(job: Jo
 
 
 def test_what_is_not_known_is_not_guessed(job: Job, capsys):
-    plain = replace(job.model, id="some/model", price_micros=None)
+    plain = replace(job.models[0], id="some/model", price_micros=None)
     found = replace(
         preview(job, RunOptions(service="wavespeed")), price_micros=None, sizes={None: 7}
     )
-    print_preview(replace(job, model=plain), found)
+    print_preview(replace(job, models=(plain,)), found)
     said = capsys.readouterr().out
     assert "price     unknown for what is new (the service quotes it when a run begins)" in said
     assert "images    7 of unknown size\n" in said

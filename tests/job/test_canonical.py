@@ -6,7 +6,7 @@ import pytest
 
 from batchgen.job.axes import Values
 from batchgen.job.canonical import canonical
-from batchgen.job.keys import BoxKeys
+from batchgen.job.keys import GridKeys
 from tests.job import golden
 
 CUP: dict[str, object] = {"prompt": "A cup"}
@@ -17,7 +17,7 @@ PAINT: dict[str, object] = {**CUP, "strength": 0.5, "on": True, "none": None}
 def _only(request: Mapping[str, object], model: str) -> tuple[str, int | None]:
     """The key and the drawn seed of the one variant that asks for *request*."""
     values = {name: Values((value,)) for name, value in request.items() if name != "prompt"}
-    return BoxKeys(model, str(request["prompt"]), values).at(0)
+    return GridKeys(model, values).at(str(request["prompt"]), 0)
 
 
 @pytest.mark.parametrize(

@@ -196,8 +196,9 @@ def test_a_job_file_becomes_a_job(load):
         "run: {concurrency: 4, rate: 30, budget: 2.01, poll: {min_interval: 1}, "
         "timeouts: {submit: 1, poll: 2, download: 3, prediction: 4}}\n"
     )
-    assert (job.name, job.service, job.model.id) == ("kitchen", "local", "wavespeed-ai/imagen4")
-    assert job.axes == ("aspect_ratio", "seed")
+    assert (job.name, job.service) == ("kitchen", "local")
+    assert [model.id for model in job.models] == ["wavespeed-ai/imagen4"]
+    assert job.outline.axes == ("aspect_ratio", "seed")
     assert (len(job.variants), job.image_count()) == (6, 12)
     assert (job.folder, job.file, job.warnings) == (Path("out/kitchen"), Path("job.yaml"), ())
     assert job.pace == Pace(

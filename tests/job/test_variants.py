@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.job.axes import Values
+from batchgen.job.distinct import distinct_boxes
+from batchgen.job.expand import Expander
 from batchgen.job.files import Place
-from batchgen.job.models import find_model
-from batchgen.job.prompts import Prompt
-from batchgen.job.variants import Variants, boxes_of, distinct_boxes
+from batchgen.job.prompt import Prompt
+from batchgen.job.sweep import Axis, Sweep
+from batchgen.job.variants import Variants
 from tests.job import golden
 
-IMAGEN = find_model(golden.IMAGEN)
+PLACE = Place(file="j", line=1, column=1)
 Axes = Mapping[str, Sequence[object]]
 Params = Mapping[str, object]
 Prompts = Sequence[tuple[str, Axes]]
@@ -31,15 +33,23 @@ def plan(prompts: Prompts, axes: Axes | None = None, params: Params | None = Non
             id=f"p{number}",
             text=text,
             values={name: Values(tuple(v)) for name, v in own.items()},
-            place=Place(file="j", line=1, column=1),
+            place=PLACE,
         )
         for number, (text, own) in enumerate(prompts)
     ]
     spread = {
         name: Values(v if isinstance(v, range) else tuple(v)) for name, v in (axes or {}).items()
     }
-    boxes = boxes_of(made, axes=spread, params=params or {}, model=IMAGEN)
-    return Variants(distinct_boxes(boxes, IMAGEN.id), IMAGEN)
+    sweep = Sweep(
+        model=golden.IMAGEN,
+        axes=tuple(Axis(name=name, values=v, place=PLACE) for name, v in spread.items()),
+        params=params or {},
+        words={},
+        unsent=frozenset({"model"}),
+    )
+    expander = Expander(sweep=sweep, refuse=lambda _, message: pytest.fail(message))
+    boxes = [box for prompt in made for box in expander.boxes(prompt)]
+    return Variants(distinct_boxes(boxes))
 
 
 def brute(prompts: Prompts, axes: Axes, params: Params) -> set[str]:

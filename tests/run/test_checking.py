@@ -47,7 +47,6 @@ def test_what_the_model_accepts_is_sent(bench: Bench):
         ({"params": {"strength": 0}}, "expected a number from 0.1 to 1.0, got the number 0"),
         ({"params": {"upscale": 1}}, "upscale of acme/paint: expected true or false, got the "),
         ({"params": {"a": 1, "b": 2}}, "has no parameter 'a'; it has"),
-        ({"params": {"enable_base64_output": True}}, "fetches images by their addresses"),
     ],
 )
 def test_what_the_model_does_not_accept_ends_the_run_before_money(bench: Bench, keys, says):

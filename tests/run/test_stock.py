@@ -1,15 +1,16 @@
 """A job held against its ledger: counts and prices are those of a walk, variant by variant."""
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
 from batchgen.job.load import Job, load_job
+from batchgen.job.models import find_model
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.planning import settle_plan
-from batchgen.run.stock import known_ledger, price_of, states, take_stock
+from batchgen.run.prices import Prices, listed_prices
+from batchgen.run.stock import known_ledger, states, take_stock
 from tests.ledger.made import ROUTES
 from tests.support.cli import write_job
 
@@ -31,7 +32,7 @@ async def _bring(ledger: Ledger, job: Job, index: int, state: State) -> None:
         prompt_id=variant.prompt_id,
         model=variant.model,
         request=variant.request,
-        images_asked=job.model.images(variant.request),
+        images_asked=find_model(variant.model).images(variant.request),
     )
     for step in ROUTES[state]:
         entry = entry.move(step)
@@ -42,7 +43,7 @@ def test_without_a_ledger_all_is_new(job: Job):
     stock = take_stock(job, None)
     assert stock.variants == Counter({(State.PLANNED, MODEL): 12})
     assert stock.new() == {MODEL: 4 + 4 + 12}
-    assert price_of(job, stock.new()) == 20 * 40_000
+    assert listed_prices(job, free=False).total(stock.new()) == 20 * 40_000
 
 
 @pytest.mark.parametrize("edited", [False, True])
@@ -64,13 +65,14 @@ async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(job: Job, tm
     assert +stock.variants == Counter((state, v.model) for v, state in walked)
     images: Counter[tuple[State, str]] = Counter()
     for variant, state in walked:
-        images[state, variant.model] += job.model.images(variant.request)
+        images[state, variant.model] += find_model(variant.model).images(variant.request)
     assert +stock.images == images
     with known_ledger(tmp_path / "nowhere") as nothing:
         assert nothing is None
 
 
-def test_a_price_that_is_not_known_is_none_unless_nothing_is_new(job: Job):
-    unknown = replace(job, model=replace(job.model, price_micros=None))
-    assert price_of(unknown, {MODEL: 1}) is None
-    assert price_of(unknown, {MODEL: 0}) == 0
+def test_a_price_that_is_not_known_is_none_unless_nothing_is_new():
+    unknown = Prices(micros={MODEL: None})
+    assert unknown.total({MODEL: 1}) is None
+    assert unknown.total({MODEL: 0}) == 0
+    assert (unknown.unknown(), unknown.range()) == ([MODEL], None)
