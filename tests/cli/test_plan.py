@@ -70,7 +70,7 @@ def test_a_plan_leaves_the_dataset_as_it_is(bench: Bench):
 
 
 def test_a_reader_that_has_seen_enough_of_a_plan_is_no_error(bench: Bench):
-    bench.job(3000)
+    bench.job(3000, run={"budget": 200})
     with subprocess.Popen(
         [*command(), "plan", "job.yaml", "--json"],
         cwd=bench.folder,
