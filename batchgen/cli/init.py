@@ -9,7 +9,7 @@ import click
 
 from batchgen.cli.screen import show
 
-_STARTER = Path(__file__).with_name("starter.yaml")
+_HERE = Path(__file__).parent
 _SCHEMA = "batchgen.schema.json"
 
 
@@ -22,7 +22,7 @@ _SCHEMA = "batchgen.schema.json"
     "prompts",
     metavar="PROMPTS",
     type=click.Path(path_type=Path),
-    help="A file of prompts to use: .txt (a line each), .csv, .tsv or .jsonl.",
+    help="Use the prompts of a file: .txt (a line each), .csv, .tsv or .jsonl.",
 )
 def init(path: Path, prompts: Path | None) -> None:
     """Write a first job file, commented, that runs as it is.
@@ -30,14 +30,46 @@ def init(path: Path, prompts: Path | None) -> None:
     Beside it goes batchgen.schema.json, by which an editor with a YAML language server knows the
     keys of a job. No file is ever overwritten.
     """
-    from batchgen.errors import BatchgenError, UsageError
+    from batchgen.errors import BatchgenError
     from batchgen.job.load import load_job
+    from batchgen.job.schema import job_schema
 
-    text = _STARTER.read_text("utf-8").replace("job.yaml", path.name)
+    _write_new(path, _starter(path, prompts))
+    try:
+        job = load_job(path)
+    except BatchgenError:
+        path.unlink()  # the prompts are of no use, and so is a job of them
+        raise
+    number = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
+    show(f"wrote {path}: {number}, {job.image_count():,} images")
+    schema = path.with_name(_SCHEMA)
+    if not schema.exists():
+        _write_new(schema, json.dumps(job_schema(), indent=2) + "\n")
+        show(f"wrote {schema}, for help in your editor")
+    show(f"look at it, then:  batchgen plan {path}  and  batchgen run {path}")
+
+
+def _starter(path: Path, prompts: Path | None) -> str:
+    """The text of a job at *path*, of the file *prompts* if there is one."""
+    name = "starter_prompts.yaml" if prompts else "starter.yaml"
     stem = re.sub(r"[^a-z0-9_.-]+", "-", path.stem.lower()).strip("-._") or "job"
-    text = text.replace("name: my-job\n", f"name: {stem}\n")
-    if prompts:
-        text = _with_prompts(text, prompts, path.parent)
+    text = (_HERE / name).read_text("utf-8")
+    text = text.replace("job.yaml", path.name).replace("name: my-job\n", f"name: {stem}\n")
+    if not prompts:
+        return text
+    from batchgen.job.promptfiles import read_rows
+
+    # Room to grow, and not for one zero too many.
+    most = max(10_000, 10 * sum(1 for _ in read_rows(prompts)))
+    file = json.dumps(os.path.relpath(prompts, path.parent), ensure_ascii=False)
+    text = text.replace("file: prompts.txt\n", f"file: {file}\n")
+    return text.replace("max_variants: 10000 ", f"max_variants: {most:<5} ")
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write *text* to a file that is not there yet. Raises UsageError."""
+    from batchgen.errors import UsageError
+
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -45,40 +77,3 @@ def init(path: Path, prompts: Path | None) -> None:
         raise UsageError(f"{path} is there already; give another name") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    try:
-        job = load_job(path)
-    except BatchgenError:
-        path.unlink()  # the prompts are of no use, and so is a job of them
-        raise
-    show(f"wrote {path}: {len(job.prompts):,} prompts, {job.image_count():,} images")
-    if _write_schema(path.with_name(_SCHEMA)):
-        show(f"wrote {path.with_name(_SCHEMA)}, for help in your editor")
-    show(f"look at it, then:  batchgen plan {path}  and  batchgen run {path}")
-
-
-def _with_prompts(text: str, prompts: Path, folder: Path) -> str:
-    """The starter with the file *prompts* instead of its own prompts."""
-    file = json.dumps(os.path.relpath(prompts, folder), ensure_ascii=False)
-    before, _, rest = text.partition("\nprompts:\n")
-    _, _, after = rest.partition("\nmatrix:\n")
-    return (
-        f"{before}\nprompts:\n  - file: {file}\n    # negative_prompt: people"
-        "     # any parameter, for every prompt of the file\n\n"
-        f"# Every list multiplies.\nmatrix:\n{after}"
-    )
-
-
-def _write_schema(path: Path) -> bool:
-    """Write the schema to *path* unless there is a file. Raises UsageError."""
-    from batchgen.errors import UsageError
-    from batchgen.job.schema import job_schema
-
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            json.dump(job_schema(), file, indent=2)
-            file.write("\n")
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from None
-    return True

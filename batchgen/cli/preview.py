@@ -48,11 +48,10 @@ def warn(found: Preview) -> Iterator[str]:
 
 def print_preview(job: Job, found: Preview) -> None:
     """Print it as tables for people, at most 80 characters wide where words allow."""
-    place = "the local service" if found.free else "WaveSpeedAI"
     table(
         [
             ("job", f"{job.name} ({job.file})"),
-            ("model", f"{', '.join(model.id for model in job.models)} on {place}"),
+            ("model", _models(job, found)),
             ("variants", f"{len(job.variants):,}{_factors(job)}"),
             ("images", _sizes(found)),
             ("dataset", str(found.root)),
@@ -72,12 +71,21 @@ def print_preview(job: Job, found: Preview) -> None:
     )
 
 
+def _models(job: Job, found: Preview) -> str:
+    """The models, and where there are several what an image of each costs."""
+    each = [model.id for model in job.models]
+    if len(each) > 1 and not found.free:
+        prices = [_dollars(model.price_micros) for model in job.models]
+        each = [f"{name} ({price} an image)" for name, price in zip(each, prices, strict=True)]
+    return f"{', '.join(each)} on {'the local service' if found.free else 'WaveSpeedAI'}"
+
+
 def _factors(job: Job) -> str:
     shown = job.outline.product(len(job.variants))
     if "×" in shown:
         return f" = {shown}"
     axes = ", ".join(job.outline.axes)
-    return f" of {shown}, with {axes}" if axes else f" of {shown}"
+    return f" from {shown} with {axes}" if axes else f" from {shown}"
 
 
 def _sizes(found: Preview) -> str:
@@ -116,8 +124,8 @@ def _price(job: Job, found: Preview) -> str:
         words = f"{_dollars(found.price_micros)} for what is new"
         if found.price_micros is None:
             words += " (the service quotes it when a run begins)"
-        elif prices := sorted({m.price_micros or 0 for m in job.models} - {0}):
-            words += f", at {' and '.join(f'${price / 1e6:g}' for price in prices)} an image"
+        elif len(job.models) == 1 and (each := job.models[0].price_micros):
+            words += f", at ${each / 1e6:g} an image"
     if found.spent_micros:
         words += f"; {_dollars(found.spent_micros)} spent so far"
     if found.pace.budget_micros is not None:
@@ -141,7 +149,3 @@ def _time(found: Preview) -> str:
     if stop and stop < found.seconds:
         words += f"; each run stops after {duration(stop)}"
     return words
-
-
-def _number(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -22,11 +22,19 @@ prompts:
     text: A plum
     seed: [1, 2]
   - file: prompts.txt
+  - {id: door, text: "A {red|blue} door", sample: 2}
 matrix:
   seed: "0..9"
   aspect_ratio: [1:1, 16:9]
+  look: [{name: ink, style: ink wash, params: {num_images: 2}}, {name: oil}]
 run:
   rate: 60
+vars: {style: ink}
+zip: {light: [dawn, dusk], mood: [calm, wild]}
+exclude: [{prompt: plum, light: dusk}]
+set: [{when: {light: dawn}, then: {num_images: 2}}]
+add: [{text: A fig, seed: 5}]
+repeat: 2
 """
 WRONG = """\
 name: Kitchen!
@@ -70,11 +78,14 @@ def test_mistakes_are_marked_on_their_lines(server: LanguageServer):
     ("line", "column", "words"),
     [
         (2, 2, "Names the job"),
-        (9, 2, "several values"),
-        (10, 4, "The random seed"),
-        (11, 4, "Width to height"),
-        (12, 2, "Pace and limits"),
-        (13, 4, "Images per minute"),
+        (9, 45, "Read wildcards"),
+        (10, 2, "several values"),
+        (11, 4, "The random seed"),
+        (12, 4, "Width to height"),
+        (14, 2, "Pace and limits"),
+        (15, 4, "Images per minute"),
+        (18, 2, "leave out"),
+        (19, 10, "Which variants"),
     ],
 )
 def test_a_key_explains_itself(server: LanguageServer, line: int, column: int, words: str):

