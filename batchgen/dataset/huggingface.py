@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 
+from batchgen.dataset.beside import write_beside
 from batchgen.dataset.card import write_card
 from batchgen.dataset.folder import DatasetFolder, json_line, storage_error, write_whole
 from batchgen.dataset.view import View
@@ -12,6 +13,13 @@ from batchgen.dataset.view import View
 USE = """from datasets import load_dataset
 
 images = load_dataset("imagefolder", data_dir="path/to/this/folder", split="train")"""
+
+
+def write_views(folder: DatasetFolder, name: str) -> None:
+    """Write everything that is made from the manifest. Raises StorageError."""
+    with View.open(folder) as view:
+        _write(view, name)
+        write_beside(view, name)
 
 
 def write_huggingface(
@@ -23,13 +31,18 @@ def write_huggingface(
     soon as *go_on* says no; the files are as they were then.
     """
     with View.open(folder, go_on) as view:
-        if view.count:
-            write_whole(folder.metadata, (json_line(row.values) for row in view.rows()))
-        else:  # readers take an empty file for a broken one
-            try:
-                folder.metadata.unlink(missing_ok=True)
-            except OSError as error:
-                raise storage_error(error, folder.metadata) from None
-        files = ["metadata.jsonl", *(f"images/**/*{ending}" for ending in view.endings)]
-        write_card(folder.card, view, name=name, data_files={"default": files}, use=USE)
+        _write(view, name)
         return view.count
+
+
+def _write(view: View, name: str) -> None:
+    folder = view.folder
+    if view.count:
+        write_whole(folder.metadata, (json_line(row.values) for row in view.rows()))
+    else:  # readers take an empty file for a broken one
+        try:
+            folder.metadata.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, folder.metadata) from None
+    files = ["metadata.jsonl", *(f"images/**/*{ending}" for ending in view.endings)]
+    write_card(folder.card, view, name=name, data_files={"default": files}, use=USE)

@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import columns
+from batchgen.dataset.treatment import Treatment, read_treatment
 from batchgen.errors import StorageError
 
 Kind = Literal["bool", "int", "float", "text"]
@@ -86,6 +87,7 @@ class View:
     """
 
     folder: DatasetFolder
+    treatment: Treatment
     go_on: Callable[[], bool]
     columns: tuple[Column, ...] = ()
     count: int = 0
@@ -99,7 +101,7 @@ class View:
         Raises StorageError when it is damaged or gone; LeftError, also from :meth:`rows`, as soon
         as *go_on* says no.
         """
-        view = cls(folder=folder, go_on=go_on)
+        view = cls(folder=folder, treatment=read_treatment(folder), go_on=go_on)
         # A file of its own that goes away with the connection: sorted on disk, not in memory.
         view._db = sqlite3.connect("")
         try:
@@ -176,9 +178,8 @@ class View:
             raise LeftError
 
     def _shown(self, asked: Mapping[str, object]) -> dict[str, Value]:
-        return {
-            column.name: _value(asked.get(column.source), column.kind) for column in self.columns
-        }
+        shown = {c.name: _value(asked.get(c.source), c.kind) for c in self.columns}
+        return shown | {"text": self.treatment.text(asked)}
 
     def _number(self, sql: str) -> int:
         return int(self._db.execute(sql).fetchone()[0])
@@ -224,7 +225,7 @@ def _columns(seen: Mapping[str, set[Kind | None]]) -> Iterator[Column]:
             name = f"param_{source}"
         kind = _joined(kinds, _KINDS.get(source))
         if source == "prompt":  # what trainers look for first
-            yield Column(name="text", source=source, kind=kind)
+            yield Column(name="text", source="prompt", kind="text")
         yield Column(name=name, source=source, kind=kind)
 
 

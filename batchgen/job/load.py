@@ -15,7 +15,7 @@ from batchgen.job.files import Place
 from batchgen.job.job import Job, Pace
 from batchgen.job.matrix import MatrixReader
 from batchgen.job.models import find_model, refuse_model_id
-from batchgen.job.names import refuse_pattern
+from batchgen.job.names import refuse_caption, refuse_pattern
 from batchgen.job.outline import Outline, outline
 from batchgen.job.pace import read_pace, wrong_limits
 from batchgen.job.prompt import Prompt
@@ -151,6 +151,8 @@ class _Loader:
         wrong = refuse_pattern(self.shape.output.file_name, known - {"prompt", "negative_prompt"})
         if wrong:
             self._refuse(("output", "file_name"), wrong)
+        if wrong := refuse_caption(self.shape.output.caption, set(shown.columns)):
+            self._refuse(("output", "caption"), wrong)
 
     def _boxes(
         self,

@@ -47,6 +47,18 @@ def refuse_pattern(pattern: str, known: set[str]) -> str | None:
     return None
 
 
+def refuse_caption(pattern: str, axes: set[str]) -> str | None:
+    """Say which placeholder of a caption is no column of the manifest, or None.
+
+    *axes* have a column each; what is the same for all variants has none.
+    """
+    known = axes | {"prompt", "prompt_id", "negative_prompt", "seed", "aspect_ratio"}
+    for name in _PLACEHOLDER.findall(pattern):
+        if name not in known:
+            return f"unknown placeholder {{{name}}}; there are {', '.join(sorted(known))}"
+    return None
+
+
 def _least_width(part: str) -> int:
     kept = {"key": _MAX_KEY, "index": 2}
     widths = (kept.get(name, _WIDTHS[-1]) for name in _PLACEHOLDER.findall(part))

@@ -136,6 +136,15 @@ class Output(Section):
         default=True,
         description="Write ' before a text in manifest.csv that a spreadsheet would run.",
     )
+    caption: Annotated[str, Field(min_length=1, max_length=10_000)] = Field(
+        default="{prompt}",
+        description="Pattern of the caption of an image, for training: {prompt}, {style} …",
+    )
+    also: list[Literal["captions", "rows", "croissant", "checksums"]] = Field(
+        default=[],
+        description="What to write beside the images: a .txt with the caption or a .json with the "
+        "row for each, croissant.json, SHA256SUMS.",
+    )
 
 
 def _kind_of_prompt(value: object) -> str:

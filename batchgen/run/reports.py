@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
-from batchgen.dataset.huggingface import write_huggingface
+from batchgen.dataset.huggingface import write_huggingface, write_views
+from batchgen.dataset.treatment import read_treatment
 from batchgen.dataset.view import LeftError
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.store import Ledger
@@ -31,12 +32,14 @@ def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome, mark:
     """
     write_whole(folder.failures, map(json_line, unfinished(ledger)))
     write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
-    shown = mark is not None and ledger.meta().get("view") == mark
+    treatment = read_treatment(folder)
+    shows = [mark, treatment.caption, sorted(treatment.also)]
+    shown = mark is not None and ledger.meta().get("view") == shows
     signalled = outcome.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
     if shown or (signalled and outcome.images > MOST_AFTER_SIGNAL):
         return
-    write_huggingface(folder, outcome.job)
-    ledger.set_meta(view=mark)
+    write_views(folder, outcome.job)
+    ledger.set_meta(view=shows)
 
 
 @asynccontextmanager

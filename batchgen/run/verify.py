@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from batchgen.dataset.beside import SIDE_FILES
 from batchgen.dataset.folder import DatasetFolder, quarantine
-from batchgen.dataset.huggingface import write_huggingface
+from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.errors import ExitCode, StorageError, UsageError
@@ -110,7 +111,8 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
     found.costly = _gone(ledger)
     files = (p for p in (folder.root / "images").rglob("*") if not p.is_dir())
     there = (p.relative_to(folder.root).as_posix() for p in files)
-    found.foreign = sorted(name for name in there if name not in known)
+    beside = {str(Path(name).with_suffix(end)) for name in known for end in SIDE_FILES.values()}
+    found.foreign = sorted(name for name in there if name not in known and name not in beside)
     found.manifest_exact = is_exact(
         folder, _columns(ledger), lambda: _rows(ledger), csv_safe=_csv_safe(ledger)
     )
@@ -164,7 +166,7 @@ async def _repair(
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
-    write_huggingface(folder, str(ledger.meta().get("job") or folder.root.name))
+    write_views(folder, str(ledger.meta().get("job") or folder.root.name))
     there = {name for _, name, _ in ledger.files()}
     found.fetched = ledger.totals().images - before
     found.left = [*sorted(lost - there), *_waiting(ledger)]

@@ -9,6 +9,7 @@ import pytest
 from batchgen.errors import ExitCode, JobError
 from batchgen.job.load import Pace
 
+IN_CAPTIONS = "aspect_ratio, negative_prompt, prompt, prompt_id, seed"
 JOB = "name: k\nprompts:\n  - A cup\n"
 RATIOS = "1:1, 16:9, 9:16, 3:4, 4:3"
 SEED = "expected a whole number from -1 to 2147483647"
@@ -71,6 +72,14 @@ WRONG_FORM = [
     ),
     (JOB + "service: [local]\n", "4:10: expected wavespeed or local, got a list"),
     (JOB + 'output: {dir: ""}\n', "4:15: expected a text, got an empty one"),
+    (
+        JOB + "output: {caption: '{prompt}, {styl}'}\n",
+        f"4:19: unknown placeholder {{styl}}; there are {IN_CAPTIONS}",
+    ),
+    (
+        JOB + "output: {also: [captons]}\n",
+        "4:17: expected captions, rows, croissant or checksums, got the text 'captons'",
+    ),
     (JOB + "output: {file_nam: x}\n", "4:10: unknown key 'file_nam'; did you mean 'file_name'?"),
     (
         JOB + f'output: {{file_name: "{"x" * 201}"}}\n',

@@ -61,3 +61,16 @@ def test_a_repair_writes_the_view_again(bench: Bench):
     view.write_text("{")
     assert run_batchgen("verify", bench.dataset, "--repair", cwd=bench.folder).returncode == 0
     assert view.read_bytes() == right
+
+
+def test_a_caption_that_changes_needs_no_request(bench: Bench):
+    bench.job(1)
+    assert bench.run().returncode == 0
+    submits = bench.service.counts()["received"]
+    bench.job(1, output={"caption": "photo of {prompt}", "also": ["captions"]})
+    assert bench.run().returncode == 0
+    (caption,) = (bench.dataset / "images").rglob("*.txt")
+    assert caption.read_text() == "photo of plain prompt 0\n"
+    done = run_batchgen("verify", bench.dataset, "--json", cwd=bench.folder)
+    assert json.loads(done.stdout)["foreign"] == []
+    assert bench.service.counts()["received"] == submits

@@ -1,0 +1,49 @@
+"""What a job wants of its dataset beside images and manifest, as the folder itself remembers it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from batchgen.dataset.folder import DatasetFolder
+
+ALSO = ("captions", "rows", "croissant", "checksums")
+"""What can be written beside the images: .txt, .json, ``croissant.json``, ``SHA256SUMS``."""
+_PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """The part of ``output`` in a job that is about what lies beside the images."""
+
+    caption: str = "{prompt}"
+    """Pattern of the text of an image; its placeholders are columns of the manifest."""
+    also: frozenset[str] = frozenset()
+    """Those of ALSO that are wanted."""
+
+    def text(self, row: Mapping[str, object]) -> str:
+        """The caption of *row*; what is unknown leaves nothing."""
+
+        def value(found: re.Match[str]) -> str:
+            known = row.get(found[1])
+            return "" if known is None else str(known)
+
+        return _PLACEHOLDER.sub(value, self.caption)
+
+
+def read_treatment(folder: DatasetFolder) -> Treatment:
+    """How the last run was asked to treat *folder*; the usual where nothing can be read."""
+    try:
+        with folder.job.open("rb") as file:
+            job = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+    except (OSError, yaml.YAMLError, RecursionError, ValueError):
+        return Treatment()
+    output = job.get("output") if isinstance(job, dict) else None
+    if not isinstance(output, dict):
+        return Treatment()
+    caption, also = output.get("caption"), output.get("also")
+    return Treatment(
+        caption=caption if isinstance(caption, str) else Treatment.caption,
+        also=frozenset(also if isinstance(also, list) else ()) & frozenset(ALSO),
+    )
