@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchgen.run.hooks import Hooks
     from batchgen.run.making import run_job
     from batchgen.run.options import RunOptions
+    from batchgen.run.streaming import run_job_sync, start_job
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,8 @@ _HOMES = {
     "load_job": "job.load",
     "open_dataset": "dataset.reading",
     "run_job": "run.making",
+    "run_job_sync": "run.streaming",
+    "start_job": "run.streaming",
 }
 
 __all__ = [
@@ -58,6 +61,8 @@ __all__ = [
     "load_job",
     "open_dataset",
     "run_job",
+    "run_job_sync",
+    "start_job",
 ]
 
 

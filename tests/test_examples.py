@@ -71,6 +71,33 @@ def test_a_job_to_keep_plans_without_a_warning(path: Path):
     assert os.path.commonpath([job.folder, ROOT / "jobs"]) == str(ROOT / "jobs")
 
 
+PYTHON = ROOT / "docs/python.md"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, r"OK 3 0.0\n(a-pear|a-plum|a-fig)-\w+ (True|False) images/.*\n(.*\n){2}"),
+        (1, r"incomplete: this run was limited to 1 submits; 2 variants are left, .*\n"),
+        (2, r"(20\d\d-.*Z images/.*\n){3}ok: every one of 3 variants has its images\n"),
+        (3, r"run \w{8} of three\n(saved images/.* (True|False)\n){3}"),
+        (4, r"wrong.yaml:3:10: .* has no parameter 'sed'; did you mean 'seed'\?\n(.*\n){2}"),
+    ],
+)
+def test_a_python_example_runs_and_says_what_it_is_to_say(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    said: str,
+):
+    (tmp_path / "job.yaml").write_text(blocks(PYTHON, "yaml")[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    exec(compile(blocks(PYTHON, "python")[number], PYTHON, "exec"), {})
+    assert re.fullmatch(said, capsys.readouterr().out)
+
+
 def test_the_example_of_the_report_runs_and_makes_the_sheets_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

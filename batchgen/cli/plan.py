@@ -47,7 +47,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     elif unlisted:
         tell("note: batchgen plan --check asks the service's catalog about it, as a run does first")
     if as_json:
-        for line in _lines(job, chosen.out or job.folder, free=service == "local"):
+        for line in _lines(job, chosen.folder(job), free=service == "local"):
             show_json(line)
     else:
         print_preview(job, found)

@@ -90,7 +90,7 @@ def run(
     if not quiet:
         for warning in job.warnings:
             tell_problem(warning, "warning: ")
-    log = DatasetFolder(chosen.out or job.folder).log
+    log = DatasetFolder(chosen.folder(job)).log
     with (
         choose(quiet=quiet or (as_json and not verbose), lines=lines) as progress,
         logging_to(log, progress.write, verbose=verbose),

@@ -61,7 +61,7 @@ async def run_job(
     used, LockedError when another run owns the dataset, StorageError when it cannot be written.
     """
     options = options or RunOptions()
-    folder = DatasetFolder(options.out or job.folder)
+    folder = DatasetFolder(options.folder(job))
     access = find_access(options.service or job.service, options.base_url)
     run = _Run(
         job=job,

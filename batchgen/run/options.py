@@ -13,7 +13,7 @@ from batchgen.job.units import read_duration, read_failures, read_size, read_win
 class RunOptions:
     """Most have a twin in the job file, which holds where the option is None."""
 
-    out: Path | None = None
+    out: str | Path | None = None
     """The dataset folder."""
     service: str | None = None
     """``wavespeed`` or ``local``."""
@@ -49,6 +49,10 @@ class RunOptions:
     """Submit again what was paid and expired before it could be downloaded."""
     resubmit_lost: bool = False
     """Submit again what was paid and lost: by the service, or as a file here."""
+
+    def folder(self, job: Job) -> Path:
+        """The dataset folder of a run of *job*."""
+        return Path(self.out or job.folder)
 
     def pace(self, job: Job) -> Pace:
         """The pace of *job* with these options in place. Raises UsageError for impossible ones."""

@@ -61,7 +61,7 @@ class Preview:
 
 def preview(job: Job, options: RunOptions) -> Preview:
     """Hold *job* against its dataset. Raises UsageError for options that cannot be used."""
-    root = options.out or job.folder
+    root = options.folder(job)
     service = options.service or job.service
     pace, free = options.pace(job), service == "local"
     limits = settle_limits(pace, remote=is_remote(service, options.base_url))
