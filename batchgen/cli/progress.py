@@ -8,14 +8,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import Never, Protocol, Self
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Never, Protocol, Self
 
 from batchgen.cli.logs import ASKED
 from batchgen.cli.screen import fitted, tell, tell_above
 from batchgen.run.tally import Tally
 from batchgen.text import duration, money
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 LINE_EVERY = 30.0
 DRAW_EVERY = 0.1
@@ -148,6 +149,8 @@ class Bar(Silence):
 
     def _show(self, tally: Tally) -> None:
         if self._bar is None:
+            from tqdm import tqdm
+
             self._bar = tqdm(
                 total=tally.images_planned,
                 initial=tally.images,

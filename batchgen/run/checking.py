@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchgen.api.catalog import (
     MAX_CATALOG_BYTES,
@@ -17,7 +17,6 @@ from batchgen.api.catalog import (
     read_catalog,
     read_model,
 )
-from batchgen.api.client import ServiceClient
 from batchgen.api.wire import WireError
 from batchgen.dataset.folder import write_whole
 from batchgen.errors import ExitCode, StorageError, UsageError
@@ -29,8 +28,11 @@ from batchgen.ledger.entry import State
 from batchgen.run.access import Access
 from batchgen.run.experience import cache_file
 from batchgen.run.planning import ToDo
-from batchgen.run.service import Service
 from batchgen.run.stop import Stop
+
+if TYPE_CHECKING:
+    from batchgen.api.client import ServiceClient
+    from batchgen.run.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ _KINDS: Mapping[str, tuple[str, tuple[type, ...]]] = {
 }
 
 
-async def check_model(job: Job, access: Access, service: Service, to_do: ToDo, stop: Stop) -> None:
+async def check_model(
+    job: Job, access: Access, service: "Service", to_do: ToDo, stop: Stop
+) -> None:
     """Refuse what the models of *job* do not accept, before anything is submitted.
 
     Raises UsageError; when there is paid work to collect, the submits end instead. A catalog that
@@ -79,6 +83,8 @@ async def check_plan(job: Job, access: Access) -> Told:
     """Hold *job*, of models that are not built in, against the catalog as :func:`ask_catalog`."""
     if not access.base_url:
         return _held(job, {model_id: {} for model_id in MODELS})
+    from batchgen.api.client import ServiceClient
+
     wait = job.pace.poll_timeout
     async with ServiceClient(
         access.base_url, access.key, submit_timeout=wait, poll_timeout=wait
@@ -86,7 +92,7 @@ async def check_plan(job: Job, access: Access) -> Told:
         return await ask_catalog(job, access, client)
 
 
-async def ask_catalog(job: Job, access: Access, client: ServiceClient) -> Told:
+async def ask_catalog(job: Job, access: Access, client: "ServiceClient") -> Told:
     """Hold *job* against the catalog; a text says why that could not be done for a model.
 
     Raises UsageError for a model that is not listed and for what a model does not accept. A

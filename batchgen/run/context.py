@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from batchgen.api.retry import RetryBudget
 from batchgen.api.wire import format_time
@@ -17,10 +18,12 @@ from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.pacer import Pacer
 from batchgen.run.prices import Prices
-from batchgen.run.service import Service
 from batchgen.run.spend import Spend
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
+
+if TYPE_CHECKING:
+    from batchgen.run.service import Service
 
 # Four times what the highest tier needs at 0.4 s for an answer; each of them is an open file.
 POLLS = 128
@@ -42,7 +45,7 @@ class Context:
     prices: Prices
     account: str
     """Fingerprint of the key and the service."""
-    service: Service
+    service: "Service"
     ledger: Ledger
     folder: DatasetFolder
     images: ImageStore

@@ -5,6 +5,7 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -37,13 +38,13 @@ from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore
 from batchgen.run.prices import Prices, listed_prices
 from batchgen.run.reports import checkpoints
 from batchgen.run.rows import manifest_row
-from batchgen.run.service import Service, open_service
-from batchgen.run.settle import Settler
 from batchgen.run.spend import Spend
 from batchgen.run.stock import take_stock
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
-from batchgen.run.working import work_through
+
+if TYPE_CHECKING:
+    from batchgen.run.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -128,6 +129,9 @@ class _Run:
         )
         try:
             if self._work_left(ledger, totals):
+                # The HTTP library is loaded only when there is something to ask for.
+                from batchgen.run.service import open_service
+
                 async with open_service(self.access, self.pace, self.folder) as service:
                     await self._launch(ledger, manifest, tally, service)
                 self.experience.keep()
@@ -195,8 +199,11 @@ class _Run:
         return next(chain(paid, self._to_do(ledger).again()), None) is not None
 
     async def _launch(
-        self, ledger: Ledger, manifest: Manifest, tally: Tally, service: Service
+        self, ledger: Ledger, manifest: Manifest, tally: Tally, service: "Service"
     ) -> None:
+        from batchgen.run.settle import settle_earlier
+        from batchgen.run.working import work_through
+
         await check_model(self.job, self.access, service, self._to_do(ledger), self.stop)
         prices = await self.stop.unless_left(money.find_prices(self.job, self.access, service))
         if prices is None:
@@ -210,7 +217,7 @@ class _Run:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
         context = self._context(ledger, manifest, tally, service, known)
-        await self.stop.unless_left(self._settle(context))
+        await self.stop.unless_left(settle_earlier(context))
         to_do = self._to_do(ledger)
         if foreign := to_do.foreign():
             why = f"{foreign} paid variants belong to another key or service, which is needed"
@@ -227,7 +234,7 @@ class _Run:
         ledger: Ledger,
         manifest: Manifest,
         tally: Tally,
-        service: Service,
+        service: "Service",
         prices: Prices,
     ) -> Context:
         allowed = self.pace.max_failures
@@ -274,20 +281,6 @@ class _Run:
             return None
         done, budget = tally.spent_micros + new, self.pace.budget_micros
         return done if budget is None else min(done, max(budget, tally.spent_micros))
-
-    async def _settle(self, context: Context) -> None:
-        """Ask the history about uncertain submits of earlier runs, without waiting for it."""
-        settler = Settler(
-            client=context.service.client,
-            ledger=context.ledger,
-            folder=self.folder,
-            account=self.account,
-            submit_timeout=longest_wait(context.ledger.meta(), self.pace.submit_timeout),
-            cost_micros=context.cost_micros,
-            pause=self.stop.pause,
-        )
-        await settler.settle(wait=False)
-        context.spend.spent_micros = context.ledger.totals().spent_micros
 
     def ends_at(self) -> float | None:
         """When its time is up, on the monotonic clock; None for never."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job
@@ -9,13 +10,15 @@ from batchgen.job.models import find_model
 from batchgen.ledger.entry import Entry
 from batchgen.run.access import Access
 from batchgen.run.prices import Prices, listed_prices
-from batchgen.run.service import Service
 from batchgen.run.stop import Stop
+
+if TYPE_CHECKING:
+    from batchgen.run.service import Service
 
 log = logging.getLogger(__name__)
 
 
-async def find_prices(job: Job, access: Access, service: Service) -> Prices:
+async def find_prices(job: Job, access: Access, service: "Service") -> Prices:
     """The prices of the job's models.
 
     From the built-in table, else from the service's quote for the first variant of a model.
@@ -25,7 +28,7 @@ async def find_prices(job: Job, access: Access, service: Service) -> Prices:
     return listed.filled(Prices(micros=quoted))
 
 
-async def _quote(job: Job, model: str, service: Service) -> int | None:
+async def _quote(job: Job, model: str, service: "Service") -> int | None:
     request = job.variants.first_of(model).request
     quoted = await service.client.price(model, request)
     # Rounded up: a reservation may be too high by a millionth, never too low.
@@ -41,7 +44,7 @@ def check_budget(prices: Prices, budget_micros: int | None) -> None:
         )
 
 
-async def check_balance(prices: Prices, service: Service, stop: Stop) -> None:
+async def check_balance(prices: Prices, service: "Service", stop: Stop) -> None:
     """End the submits before they begin when the account cannot pay for a single image."""
     known = prices.range()
     if not known or not known[0]:

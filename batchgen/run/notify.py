@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import aiohttp
 from yarl import URL
 
 from batchgen.api.address import is_loopback
@@ -35,7 +34,7 @@ BODY = "BATCHGEN_WEBHOOK_BODY"
 EVENTS = "BATCHGEN_WEBHOOK_EVENTS"
 
 TRIES = 3
-TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)
+TIMEOUT = 10.0  # seconds for an answer, half of them to connect
 # A shorter path, such as /webhook, is no secret by itself and may be a part of other words.
 SECRET_PATH = 16
 PATIENCE = 25.0  # seconds for all tries together: a run that has ended should leave
@@ -207,12 +206,15 @@ def _word(fact: object) -> str:
 
 async def _deliver(name: str, url: URL, **content: object) -> None:
     """One POST, tried a few times; never raises for the network or for the other side."""
+    import aiohttp  # only where somebody is to be told
+
     trouble = "no answer in time"
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT, sock_connect=TIMEOUT / 2)
     try:
         async with (
             asyncio.timeout(PATIENCE),
             # A session of its own: it knows no key, no cookie and no proxy.
-            aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
         ):
             for tries in range(TRIES):
                 if tries:

@@ -9,15 +9,19 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from batchgen.api.account import Listed
-from batchgen.api.client import ServiceClient
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder, append_line
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.adoption import Attempt, Decisions, decide
-from batchgen.run.context import RETENTION, now
+from batchgen.run.context import RETENTION, Context, now
+from batchgen.run.planning import longest_wait
+
+if TYPE_CHECKING:
+    from batchgen.api.client import ServiceClient
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ class Settled:
 class Settler:
     """Settles the uncertain submits of one dataset."""
 
-    client: ServiceClient
+    client: "ServiceClient"
     ledger: Ledger
     folder: DatasetFolder
     account: str
@@ -228,6 +232,24 @@ class Settler:
                 "strangers": [item.id for item in found.strangers][:20],
             },
         )
+
+
+async def settle_earlier(run: Context) -> None:
+    """Ask the history about uncertain submits of earlier runs, without waiting for it.
+
+    Raises StorageError.
+    """
+    settler = Settler(
+        client=run.service.client,
+        ledger=run.ledger,
+        folder=run.folder,
+        account=run.account,
+        submit_timeout=longest_wait(run.ledger.meta(), run.pace.submit_timeout),
+        cost_micros=run.cost_micros,
+        pause=run.stop.pause,
+    )
+    await settler.settle(wait=False)
+    run.spend.spent_micros = run.ledger.totals().spent_micros
 
 
 def _between(items: list[Listed], since: str, until: str) -> set[str]:

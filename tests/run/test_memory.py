@@ -1,5 +1,6 @@
 """Memory that does not grow with the number of variants: planning, resuming, counting."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,12 @@ def test_ten_times_as_many_variants_are_resumed_in_the_same_memory(tmp_path):
 
 
 HEAVY = ("aiohttp", "PIL", "tqdm")
+MAIN = f"""
+import sys
+from batchgen.cli import main
+try: main(sys.argv[1:])
+finally: print([name for name in {HEAVY} if name in sys.modules])
+"""
 
 
 @pytest.mark.parametrize("command", [("plan", "job.yaml"), ("status", "out")])
@@ -82,19 +89,27 @@ def test_a_plan_and_a_status_load_nothing_of_the_network(tmp_path, command):
     assert run_batchgen("plan", "job.yaml", cwd=tmp_path / "k").returncode == 0
     made = "from pathlib import Path; from batchgen.ledger.store import Ledger; "
     made += "p = Path('out/.batchgen'); p.mkdir(parents=True); Ledger(p / 'ledger.sqlite3').close()"
-    code = (
-        f"import sys; {made}\n"
-        "from batchgen.cli import main\n"
-        "try: main(sys.argv[1:])\n"
-        f"finally: print([name for name in {HEAVY} if name in sys.modules])"
-    )
+    code = f"{made}\n{MAIN}"
+    assert _loaded(tmp_path, code, *command) == []
+
+
+def test_a_finished_run_loads_nothing_of_the_network(tmp_path):
+    _job(tmp_path / "k", 2)
+    run = ("run", "job.yaml", "--service", "local", "--quiet")
+    assert run_batchgen(*run, cwd=tmp_path / "k").returncode == 0
+    assert _loaded(tmp_path, MAIN, *run) == []
+
+
+def _loaded(folder: Path, code: str, *command: str) -> object:
+    """What *code* says at its end, in an interpreter of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code, *command],
-        cwd=tmp_path / "k",
-        env={k: v for k, v in environment(tmp_path).items() if not k.startswith("COV")},
+        cwd=folder / "k",
+        env={k: v for k, v in environment(folder).items() if not k.startswith("COV")},
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1].replace("'", '"'))

@@ -29,7 +29,8 @@ from typing import Any
 IMPORTED = (
     *("batchgen.cli", "batchgen.cli.progress", "batchgen.cli.logs", "batchgen.cli.words"),
     *("batchgen.local", "batchgen.run.making", "batchgen.run.reconciling", "batchgen.run.checking"),
-    *("batchgen.run.verify", "batchgen.run.standing", "tests.support.crashing"),
+    *("batchgen.run.verify", "batchgen.run.standing", "tests.support.crashing", "tqdm"),
+    *("batchgen.run.service", "batchgen.run.settle", "batchgen.run.working"),
 )
 
 
