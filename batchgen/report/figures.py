@@ -196,16 +196,18 @@ def _spend(contents: Contents, line: Timeline, timed: Sequence[tuple[float, Row]
 
 def _not_for_images(standing: Mapping[str, object], total: float) -> str:
     """What was spent, or may have been, beyond the images that are here."""
-    words = ""
     names = ("spent_usd", "reserved_usd", "refund_expected_usd")
     spent, reserved, refund = (number(standing, name) or 0.0 for name in names)
-    if spent - total > 0.0005:
-        words += f"; {money(spent)} in all"
-    if reserved:
-        words += f", of which {money(reserved)} may not have been charged"
-    if refund:
-        words += f", of which {money(refund)} should come back as refunds"
-    return words
+    words = f"; {money(spent)} in all" if spent - total > 0.0005 else ""
+    doubts = [
+        f"{money(amount)} {what}"
+        for amount, what in (
+            (reserved, "may not have been charged"),
+            (refund, "should come back as refunds"),
+        )
+        if amount
+    ]
+    return f"{words}, of which {' and '.join(doubts)}" if doubts else words
 
 
 def _sums(

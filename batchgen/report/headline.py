@@ -74,8 +74,9 @@ def _verdict(contents: Contents) -> tuple[str, str, str]:
     if not others:
         return "good", "ok", sentence
     word = str(standing.get("class") or "incomplete")
-    why = str(standing.get("why") or "")
-    return "bad", word if word != "ok" else "incomplete", f"{sentence} {why}".strip()
+    if why := str(standing.get("why") or ""):
+        sentence += f" {why[0].upper()}{why[1:]}."
+    return "bad", word if word != "ok" else "incomplete", sentence
 
 
 def _numbers(contents: Contents) -> list[Number]:

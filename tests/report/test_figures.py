@@ -79,7 +79,7 @@ def test_failures_are_counted_by_reason_and_money(tmp_path):
             0.04,
             (
                 "$0.080 for 2 images, $0.040 each; $2.00 in all, of which $1.00 may not have been "
-                "charged, of which $0.500 should come back as refunds."
+                "charged and $0.500 should come back as refunds."
             ),
         ),
     ],

@@ -63,7 +63,9 @@ const shapeOf = (item) => {
 const isFlagged = (item) => value("nsfw", item) === true;
 
 const nameOf = (item) =>
-  [...new Set(["prompt_id", ...data.axes])].map((axis) => shown(value(axis, item)));
+  [...new Set(["prompt_id", ...data.axes])]
+    .filter((axis) => axis === "prompt_id" || value(axis, item) !== null)
+    .map((axis) => shown(value(axis, item)));
 
 const states = {
   saved: "saved", short: "with fewer images than asked for", failed: "failed",

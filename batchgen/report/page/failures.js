@@ -14,7 +14,7 @@ const failures = (() => {
       make("p", { className: "muted", textContent: [
         states[value("state", item)] ?? value("state", item),
         paidWords.get(value("paid", item)) ?? shown(value("paid", item)),
-        `${shown(value("attempts", item))} attempts`,
+        value("attempts", item) === 1 ? "1 attempt" : `${shown(value("attempts", item))} attempts`,
       ].join(" · ") }));
 
   const group = (reason, items) => {

@@ -16,7 +16,10 @@ const filterable = (() => {
     if (counts.size > 1) found.set(name, { of, label, counts });
   };
   for (const axis of data.axes) offer(axis, (item) => value(axis, item), labelOf(axis));
-  offer("model", (item) => value("model", item), "model");
+  // Variants that failed do not tell theirs.
+  if ([...tally("model").keys()].filter((one) => one !== null).length > 1) {
+    offer("model", (item) => value("model", item), "model");
+  }
   offer("nsfw", (item) => value("nsfw", item), "NSFW");
   offer("state", (item) => value("state", item), "state");
   offer("reason", reasonOf, "reason");

@@ -22,7 +22,7 @@ const pictureOf = (item) => {
     const full = imageOf(item);
     // A thumbnail that was not copied along: the image itself does as well.
     if (full !== null && picture.getAttribute("src") !== full) picture.src = full;
-    else picture.replaceWith(make("span", { className: "instead", textContent: "file missing" }));
+    else picture.replaceWith(make("span", { className: "instead", textContent: "cannot be shown" }));
   });
   picture.src = source;
   return picture;
