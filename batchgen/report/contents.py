@@ -17,7 +17,6 @@ Row = dict[str, object]
 _FILE_NAME = re.compile(r"images(/(?!\.)[^/\\\x00-\x1f\x7f]{1,255})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 64 * 1024 * 1024  # bytes of a row
-_AXES = ("prompt_id", "seed", "aspect_ratio")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +32,23 @@ class Contents:
 
     @property
     def axes(self) -> list[str]:
-        """The columns that tell variants apart: the usual ones, then the others of the job."""
+        """The columns that tell images apart: the usual ones, the others of the job, the index."""
         usual = {*columns(), "state"}
         others = dict.fromkeys(name for row in self.images for name in row if name not in usual)
-        return [name for name in (*_AXES, *others) if self._differs(name)]
+        names = ["prompt_id", "seed", "aspect_ratio", *others, "image_index"]
+        if self._differs("negative_prompt", within="prompt_id"):  # else it belongs to the prompt
+            names.insert(1, "negative_prompt")
+        return [name for name in names if self._differs(name)]
 
-    def _differs(self, name: str) -> bool:
-        first = object()
-        for row in (*self.images, *self.failures):
-            value = row.get(name)
-            if first.__class__ is object:
-                first = value
-            elif value != first:
-                return True
-        return False
+    def _differs(self, name: str, *, within: str | None = None) -> bool:
+        """Whether there are two values of *name*, or two where the column *within* has the same."""
+        first: dict[object, object] = {}
+        rows = self.images if name == "image_index" else (*self.images, *self.failures)
+        groups = (row.get(within) if within else None for row in rows)
+        return any(
+            first.setdefault(group, row.get(name)) != row.get(name)
+            for group, row in zip(groups, rows, strict=True)
+        )
 
 
 def number(row: Mapping[str, object], name: str) -> float | None:

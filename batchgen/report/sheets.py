@@ -56,7 +56,7 @@ def write_sheets(root: str | Path) -> list[Path]:
     """
     contents = read_contents(Path(root))
     make_thumbnails(contents.folder, contents.images)
-    axes = contents.axes
+    axes = [axis for axis in contents.axes if axis != "image_index"]
     tables = [_table(contents, *pair) for pair in combinations(axes, 2)]
     # Where each value of one axis has a single one of the other, a table shows nothing.
     tables = [each for each in tables if len(each.cells) > max(len(each.rows), len(each.columns))]

@@ -59,6 +59,14 @@ def test_axes_are_what_differs(tmp_path):
     rows = [image_row(tmp_path, number, style=number % 3) for number in range(6)]
     assert read_contents(dataset(tmp_path, rows)).axes == ["prompt_id", "seed", "style"]
     assert read_contents(dataset(tmp_path, rows[:1])).axes == []
+    # A negative prompt belongs to its prompt, unless it is varied.
+    for row in rows:
+        row["negative_prompt"] = f"not {row['prompt_id']}"
+    assert "negative_prompt" not in read_contents(dataset(tmp_path, rows)).axes
+    rows[0] |= {"negative_prompt": "people", "image_index": 1}
+    assert read_contents(dataset(tmp_path, rows)).axes == [
+        "prompt_id", "negative_prompt", "seed", "style", "image_index"
+    ]  # fmt: skip
     # A ratio that only a failed variant has is one too.
     assert "aspect_ratio" in read_contents(dataset(tmp_path, rows, [failure_row(0)])).axes
 

@@ -6,6 +6,7 @@ const grid = (() => {
   let rows = [];
   let lefts = new Float32Array(0), widths = new Float32Array(0);
   const existing = new Map();
+  let lastAbove = 0, settled = 0;
 
   const layOut = () => {
     const width = container.clientWidth;
@@ -56,6 +57,11 @@ const grid = (() => {
   const render = () => {
     if (container.clientWidth === 0) return;
     const above = -container.getBoundingClientRect().top;
+    // Pictures that fly by are not loaded: they come when the page has slowed down.
+    const flying = Math.abs(above - lastAbove) > window.innerHeight / 2;
+    lastAbove = above;
+    clearTimeout(settled);
+    if (flying) settled = setTimeout(render, 80);
     const near = window.innerHeight * 0.75;
     const from = rowAt(above - near), to = rowAt(above + window.innerHeight + near);
     const wanted = new Set();
@@ -73,6 +79,7 @@ const grid = (() => {
           fresh.push(made);
         }
         place(made, row, at);
+        if (!flying) fill(made);
       }
     }
     for (const [item, made] of existing) {
@@ -100,6 +107,7 @@ const grid = (() => {
       existing.set(item, made);
       container.append(made);
     }
+    for (const made of existing.values()) fill(made);
   };
 
   const resize = () => { layOut(); render(); };

@@ -84,7 +84,7 @@ const showLatest = () => {
   }
   order = latest;
   byId("latest").append(...latest.map((item) => {
-    const made = tile(item);
+    const made = fill(tile(item));
     made.style.aspectRatio = String(shapeOf(item));
     return made;
   }));

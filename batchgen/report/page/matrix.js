@@ -154,7 +154,7 @@ const matrix = (() => {
     made.style.height = `${tall}px`;
     for (const row of inRows(found ?? [])) {
       made.append(make("div", { className: "abreast" }, ...row.map((item) => {
-        const picture = tile(item);
+        const picture = fill(tile(item));
         picture.title = nameOf(item).join(" · ");
         picture.style.width = `${side * shapeWithin(item)}px`;
         picture.style.height = `${side}px`;

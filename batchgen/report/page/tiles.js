@@ -36,7 +36,13 @@ const tile = (item) => {
   if (isFlagged(item)) made.classList.add("flagged");
   if (uncovered.has(item)) made.classList.add("uncovered");
   if (value("file", item) === "changed") made.classList.add("changed");
-  made.append(make("span", { className: "frame" }, pictureOf(item)));
+  made.append(make("span", { className: "frame" }));
+  return made;
+};
+
+const fill = (made) => {
+  const frame = made.querySelector(".frame");
+  if (!frame.hasChildNodes()) frame.append(pictureOf(Number(made.dataset.item)));
   return made;
 };
 
