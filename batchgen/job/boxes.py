@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from batchgen.job.axes import Values
 from batchgen.job.files import Place
+from batchgen.job.sweep import MODEL
 
 REPEAT = "#repeat"
 """The axis of the repeats, which is no parameter and not sent."""
@@ -43,6 +44,21 @@ class Grid:
         """The same with other values of some parameters; a new one comes last."""
         return replace(self, values={**self.values, **changed})
 
+    def within(self, where: Mapping[str, Values]) -> "Grid | None":
+        """The part of it whose points have the values of *where*; None when there is none."""
+        changed: dict[str, Values] = {}
+        fixed = {**self.words, **self.labels, MODEL: self.model}
+        for name, wanted in where.items():
+            if name == "prompt":
+                continue
+            if name in self.values:
+                changed[name] = self.values[name].common(wanted)
+                if not changed[name]:
+                    return None
+            elif name not in fixed or fixed[name] not in wanted:
+                return None
+        return self.with_values(changed)
+
     def minus(self, other: "Grid") -> list["Grid"]:
         """What is left without the points of *other*, as grids that do not overlap.
 
@@ -67,6 +83,8 @@ class Box:
     prompt_id: str
     text: str
     grid: Grid
+    entry: int
+    """The number of the text before words were filled in; boxes of one text follow one another."""
     own: Mapping[str, object]
     """Labels of this text alone: the words that its prompt brings."""
 

@@ -45,6 +45,7 @@ class Expander:
     every_axis: bool = True
     """Whether a prompt that says nothing of an axis has all its points."""
     made: int = 0
+    texts: int = 0
     touched: set[int] = field(default_factory=set)
     """The numbers of the rules that changed something."""
     short: list[tuple[Place, str]] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Expander:
         drawn = 0
         for template in prompt.templates(self.sweep.job_seed):
             drawn += 1
+            self.texts += 1
             grids = self._grids(prompt, self._used(template))
             wrong = _misfit(grids, prompt) or self._missing(template, prompt, grids, own)
             if wrong:
@@ -72,7 +74,9 @@ class Expander:
                     if self.made > MAX_BOXES:
                         raise TooManyError
                     text = template.fill(_known(part, own) if template.names else own)
-                    yield Box(prompt_id=prompt.id, text=text, grid=part, own=label)
+                    yield Box(
+                        prompt_id=prompt.id, text=text, grid=part, entry=self.texts, own=label
+                    )
         if drawn < prompt.count():
             few = f"only {drawn:,} of {prompt.count():,} different texts were drawn"
             self.short.append((prompt.place, f"{few}: the weights leave little chance to others"))
@@ -189,7 +193,7 @@ class Expander:
     def _under(self, number: int, grid: Grid, used: frozenset[str]) -> Iterator[Grid]:
         """The pieces of *grid* after that rule."""
         rule = self.sweep.rules[number]
-        touched = within(grid, rule.where)
+        touched = grid.within(rule.where)
         if touched is None:
             if not rule.only:
                 yield grid
@@ -266,22 +270,6 @@ def _misfit(grids: Iterable[Grid], prompt: Prompt) -> tuple[Place, str] | None:
             if wrong:
                 return prompt.place, f"{wrong}; {grid.model} is the model of this prompt"
     return None
-
-
-def within(grid: Grid, where: Mapping[str, Values]) -> Grid | None:
-    """The part of *grid* whose points have the values of *where*; None when there is none."""
-    changed: dict[str, Values] = {}
-    fixed = {**grid.words, **grid.labels, MODEL: grid.model}
-    for name, wanted in where.items():
-        if name == "prompt":
-            continue
-        if name in grid.values:
-            changed[name] = grid.values[name].common(wanted)
-            if not changed[name]:
-                return None
-        elif name not in fixed or fixed[name] not in wanted:
-            return None
-    return grid.with_values(changed)
 
 
 def _known(grid: Grid, own: Mapping[str, object]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem
+from batchgen.job.balance import balanced
 from batchgen.job.boxes import Box
 from batchgen.job.distinct import distinct_boxes
 from batchgen.job.document import MAX_PROBLEMS, Document, Keys, read_document
@@ -22,6 +23,7 @@ from batchgen.job.prompt import Prompt
 from batchgen.job.prompts import PromptReader
 from batchgen.job.rules import RuleReader
 from batchgen.job.shape import JobFile
+from batchgen.job.shuffle import Shuffled
 from batchgen.job.sweep import MADE_COLUMNS, MODEL, Link, Sweep
 from batchgen.job.variants import Variants
 from batchgen.job.wordlists import WordLists
@@ -213,7 +215,7 @@ class _Loader:
         boxes: Sequence[Box],
     ) -> Job:
         output = self.shape.output
-        variants = Variants(boxes)
+        variants = self._ordered(Variants(boxes), shown)
         return Job(
             name=self.shape.name,
             service=self.shape.service,
@@ -229,6 +231,16 @@ class _Loader:
             resolved=self.shape.model_dump(mode="json"),
             warnings=tuple(self.warnings),
         )
+
+    def _ordered(self, variants: Variants, shown: Outline) -> Variants:
+        if self.shape.order == "file":
+            return variants
+        order: Sequence[int] | None = None
+        if self.shape.order == "balanced":
+            order = balanced(variants.boxes, shown.columns)
+            if order is None:
+                self._warn(("order",), "too many prompts have values of their own; shuffled")
+        return variants.ordered(order or Shuffled(len(variants), self.shape.job_seed))
 
     def _refuse(self, path: Keys, message: str) -> None:
         self._refuse_at(self.document.place(path), message)

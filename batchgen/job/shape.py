@@ -245,6 +245,11 @@ class JobFile(Section):
         default=[],
         description="Variants outside the matrix: a prompt (its id) or a text, and parameters.",
     )
+    order: Literal["file", "balanced", "shuffle"] = Field(
+        default="file",
+        description="In which order variants are made: as written, so that any part from the "
+        "beginning is a fair sample over all axes, or at random.",
+    )
     repeat: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=1, description="How many times each variant is made."
     )

@@ -46,6 +46,7 @@ class Variants(Sequence[Variant]):
         self._ends = array("q", accumulate(box.size for box in boxes))
         self._total = self._ends[-1] if boxes else 0
         self._order: Sequence[int] = range(self._total)
+        self._window = self._order
         self._here = range(0)
         """The positions of the box that was asked for last, of which the next two are."""
         self._box: Box
@@ -54,11 +55,11 @@ class Variants(Sequence[Variant]):
 
     def __len__(self) -> int:
         """How many variants, without expanding one."""
-        return len(self._order)
+        return len(self._window)
 
     def __iter__(self) -> Iterator[Variant]:
         """The variants in order, made one at a time."""
-        return map(self._variant, self._order)
+        return map(self._variant, self._positions())
 
     @overload
     def __getitem__(self, index: int) -> Variant: ...
@@ -67,18 +68,26 @@ class Variants(Sequence[Variant]):
     def __getitem__(self, index: int | slice) -> "Variant | Variants":
         """The variant at *index*, or a view of a part that is as lazy as the whole."""
         if isinstance(index, slice):
-            return self.ordered(self._order[index])
-        return self._variant(self._order[index])
+            part = copy(self)
+            part._window = self._window[index]  # noqa: SLF001  # of our own class
+            return part
+        return self._variant(self._order[self._window[index]])
 
     def ordered(self, order: Sequence[int]) -> "Variants":
         """The variants at the positions in *order*, which count in the order of the job file."""
         part = copy(self)
-        part._order = order  # noqa: SLF001  # of our own class
+        part._order, part._window = order, range(len(order))  # noqa: SLF001  # of our own class
         return part
+
+    def _positions(self) -> Iterator[int]:
+        """Where the variants stand in the order of the job file."""
+        if self._order == range(self._total):
+            return iter(self._window)
+        return map(self._order.__getitem__, self._window)
 
     def keys(self) -> Iterator[str]:
         """The keys of the variants in order: much quicker than whole variants."""
-        for position in self._order:
+        for position in self._positions():
             self._go_to(position)
             yield self._keys.at(self._box.text, position - self._here.start)[0]
 
@@ -122,7 +131,7 @@ class Variants(Sequence[Variant]):
             for box in alike:
                 found.update(canonical([box.prompt_id, box.text]) + spelled)
         if len(self) < self._total:
-            found.update(array("q", sorted(self._order)).tobytes())
+            found.update(array("q", sorted(self._positions())).tobytes())
         return found.hexdigest()
 
     def asked(self) -> Iterator[tuple[str, str, Values]]:
@@ -137,7 +146,7 @@ class Variants(Sequence[Variant]):
 
     def grid_at(self, index: int) -> Grid:
         """The grid that the variant at *index* is a point of."""
-        self._go_to(self._order[index])
+        self._go_to(self._order[self._window[index]])
         return self._box.grid
 
     def _alike(self) -> Iterator[list[Box]]:
