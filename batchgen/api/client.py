@@ -115,10 +115,11 @@ class ServiceClient:
         except WireError as error:
             return str(error)
 
-    async def balance(self) -> float | None:
-        """The account's balance in US dollars; None when the service does not say."""
+    async def balance(self) -> float | str:
+        """The account's balance in US dollars. A text says why there is none."""
         answer = await self._ask("GET", balance_path())
-        return None if isinstance(answer, str) else read_number(answer, "balance")
+        found = answer if isinstance(answer, str) else read_number(answer, "balance")
+        return "the answer tells none" if found is None else found
 
     async def price(self, model: str, request: Mapping[str, object]) -> float | None:
         """The price of *request* in US dollars; None when the service does not say."""

@@ -12,6 +12,7 @@ import click
 
 from batchgen import __version__
 from batchgen.api.key import KEY, KEY_FILE, learn_key
+from batchgen.cli.doctor import doctor
 from batchgen.cli.export import export
 from batchgen.cli.init import init
 from batchgen.cli.models import models
@@ -51,7 +52,20 @@ def commands() -> None:
     """
 
 
-for command in (run, plan, status, report, verify, export, reconcile, serve, init, models, schema):
+for command in (
+    run,
+    plan,
+    status,
+    report,
+    verify,
+    export,
+    reconcile,
+    serve,
+    init,
+    models,
+    schema,
+    doctor,
+):
     commands.add_command(command)
 
 

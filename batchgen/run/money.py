@@ -50,7 +50,7 @@ async def check_balance(prices: Prices, service: "Service", stop: Stop) -> None:
     if not known or not known[0]:
         return
     balance = await service.client.balance()
-    if balance is not None and balance * 1e6 < known[0]:
+    if not isinstance(balance, str) and balance * 1e6 < known[0]:
         why = f"the account's balance is ${balance:.2f}, less than one image costs"
         stop.no_more_submits(ExitCode.ACCOUNT, why)
 

@@ -186,5 +186,5 @@ async def test_no_bytes_at_all_make_the_client_raise(raw: bytes):
     async with client_of(says(raw), timeout=0.5) as client:
         assert isinstance(await client.submit(MODEL, {}), Prediction | Refusal)
         assert isinstance(await client.result(ID), Prediction | PollProblem)
-        assert await client.balance() is None
+        assert isinstance(await client.balance(), str)
         assert isinstance(await client.history(1), str)
