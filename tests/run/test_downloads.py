@@ -5,7 +5,7 @@ from tests.support.cli import failures, summary
 
 RECOVERED = {
     **{f"{word}x2": 3 for word in ("html", "empty", "cut", "unsized", "reset", "500", "503")},
-    **{f"{word}x1": 2 for word in ("403", "404", "410", "hang")},
+    **{f"{word}x1": 2 for word in ("403", "404", "410", "hang", "stall")},
     "redirect": 2,
 }
 
@@ -14,6 +14,7 @@ def test_a_download_that_fails_is_tried_again_with_fresh_addresses_where_needed(
     bench.job([f"a pear [image={word}]" for word in RECOVERED], run={"timeouts": {"download": 1}})
     done = bench.run()
     assert done.returncode == 0, done.stderr
+    assert summary(bench.dataset)["wall_s"] < 20  # without a deadline it would be 30 and more
     bench.check_whole(len(RECOVERED))
     counts = bench.service.counts()
     assert set(counts.by_prompt("received").values()) == {1}
