@@ -27,6 +27,13 @@ def _everything_written(bench: Bench) -> bytes:
     return b"".join(path.read_bytes() for path in files if path.suffix not in {".png", ".sqlite3"})
 
 
+REASONS = {
+    "levels": "of more than 100 levels",
+    "digits": "of more than 400 digits",
+    "twice": "gives a field twice",
+    "nan": "not JSON",
+    "late429": "its own code is 504",
+}
 # In parts: ten failures in a row would end the submits.
 PARTS = {"nonsense": UNREADABLE[:7], "too much": UNREADABLE[7:], "yes and no": YES_AND_NO}
 
@@ -46,7 +53,10 @@ def test_submits_whose_answers_prove_nothing_are_held_and_never_sent_again(bench
     assert time.monotonic() - start < 20
     # An answer without an end is read up to its cap; as much may be on its way.
     assert bench.service.counts()["streamed"] < 2**25
-    assert all(len(row["error"]) < 2_100 for row in failures(bench.dataset))
+    said = {row["prompt"]: row["error"] for row in failures(bench.dataset)}
+    assert all(len(error) < 2_100 for error in said.values())
+    for word, prompt in zip(words, prompts, strict=True):
+        assert REASONS.get(word, "") in said[prompt]
 
 
 def test_polls_with_unreadable_answers_are_asked_again(bench: Bench):
