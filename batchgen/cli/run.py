@@ -253,11 +253,13 @@ def _print(outcome: "Outcome") -> None:
     made = f"{outcome.images_made:,} images in {duration(outcome.wall_s)}"
     asked = f"{outcome.submits:,} submits, {outcome.polls:,} polls, {outcome.retries:,} retries"
     flagged = f"{outcome.nsfw:,} flagged NSFW"
+    odd = ", ".join(f"{count:,} {flag}" for flag, count in (outcome.flags or {}).items())
     table(
         [
             ("dataset", str(outcome.dataset)),
             ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
             ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
+            *([("look at", f"{odd}: see flags in metadata.jsonl")] if odd else []),
             ("spend", spend(outcome)),
             ("this run", f"{made}, {asked}"),
         ]

@@ -15,11 +15,15 @@ USE = """from datasets import load_dataset
 images = load_dataset("imagefolder", data_dir="path/to/this/folder", split="train")"""
 
 
-def write_views(folder: DatasetFolder, name: str) -> None:
-    """Write everything that is made from the manifest. Raises StorageError."""
+def write_views(folder: DatasetFolder, name: str) -> dict[str, dict[str, int]]:
+    """Write everything that is made from the manifest; returns what was found on the way.
+
+    Raises StorageError.
+    """
     with View.open(folder) as view:
         _write(view, name)
         write_beside(view, name)
+        return view.findings()
 
 
 def write_huggingface(

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from batchgen.dataset.kinds import Column
 from batchgen.dataset.samples import Sample
 from batchgen.dataset.shards import Cut
-from batchgen.dataset.view import Column
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:

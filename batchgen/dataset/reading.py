@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.kinds import kind_of_all
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.row import ImageRow
-from batchgen.dataset.view import kind_of_all
 from batchgen.errors import UsageError
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.dataset.view import Value, ViewRow
+from batchgen.dataset.kinds import Value
+from batchgen.dataset.view import ViewRow
 from batchgen.errors import StorageError
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from batchgen.dataset.folder import json_line, storage_error, sync_folder, write_whole
+from batchgen.dataset.kinds import Column
 from batchgen.dataset.samples import Sample, read_samples
-from batchgen.dataset.view import Column, View, ViewRow
+from batchgen.dataset.view import View, ViewRow
 
 LIST = "export.json"
 Listed = dict[str, object]

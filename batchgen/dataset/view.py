@@ -1,71 +1,43 @@
 """The rows of a dataset as training tools want them: flat, typed, never null, in one fixed order.
 
-Readers of JSON lines guess the type of a column from its first rows and then drop, round or refuse
-what does not fit (datasets 5.2 does so block by block of 10 MB). So the manifest is read once to
-learn the type of each column, and what is unknown gets a neutral value of that type.
+The manifest is read once to learn the type of each column; what is unknown gets a neutral value of
+that type.
 """
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
+from batchgen.dataset.flags import near_blank, wrong_size
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.kinds import Column, Kind, Value, kind_of, shown, view_columns
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.treatment import Treatment, read_treatment
 from batchgen.errors import StorageError
 
-Kind = Literal["bool", "int", "float", "text"]
-Value = bool | int | float | str
-
-NEUTRAL: Mapping[Kind, Value] = {"bool": False, "int": -1, "float": -1.0, "text": ""}
-"""What stands for unknown. A truth that is not always known is a text, so that none is guessed."""
-
-# How an image came about differs from run to run; without it, the view of the same images is the
-# same, byte for byte. The manifest has it, under the same variant_key and image_index.
-_LEFT_OUT = frozenset(
-    ("prediction_id", "created_at", "submitted_at", "completed_at", "saved_at", "queue_ms",
-     "inference_ms", "total_ms", "polls", "attempts", "cost_usd")
-)  # fmt: skip
-_KINDS: Mapping[str, Kind] = {
-    **dict.fromkeys(columns(), "text"),
-    **dict.fromkeys(
-        (
-            "seed",
-            "image_index",
-            "width",
-            "height",
-            "bytes",
-            "queue_ms",
-            "inference_ms",
-            "total_ms",
-            "polls",
-            "attempts",
-        ),
-        "int",
-    ),
-    "cost_usd": "float",
-}
-_MOST = 2**63 - 1  # a larger number loses its last digits in most readers
-# Readers give these names a meaning of their own.
-_TAKEN = frozenset({"text", "image", "images", "file_names", "label", "__key__", "__url__"})
+FLAGS = ("identical", "blank", "size")
+"""Words in the column ``flags``: another image has the same bytes, there is hardly anything on it,
+its size contradicts the ratio."""
+MOST_PROMPTS = 100
+_TABLES = """
+CREATE TABLE images (
+    ending TEXT, key TEXT, number INTEGER, place INTEGER, bytes INTEGER, sha256 TEXT, looks TEXT,
+    PRIMARY KEY (ending, key, number)
+) WITHOUT ROWID;
+CREATE TABLE prompts (id TEXT PRIMARY KEY, nsfw INTEGER) WITHOUT ROWID;
+CREATE TABLE same (sha256 TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE VIEW shown AS SELECT
+    ending, key, number, place, trim(iif(sha256 IN same, 'identical ', '') || looks) AS flags
+FROM images;
+"""
 
 
 class LeftError(Exception):
     """There was no time to finish reading."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of the view."""
-
-    name: str
-    source: str
-    """Its name in the manifest."""
-    kind: Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,25 +84,32 @@ class View:
         return view
 
     def _read(self) -> None:
-        self._db.executescript(
-            "CREATE TABLE images (ending TEXT, key TEXT, number INTEGER, place INTEGER, "
-            "bytes INTEGER, PRIMARY KEY (ending, key, number)) WITHOUT ROWID;"
-            "CREATE TABLE prompts (id TEXT PRIMARY KEY) WITHOUT ROWID;"
-        )
+        self._db.executescript(_TABLES)
         seen: dict[str, set[Kind | None]] = {}
         for place, row in _placed_rows(self.folder.manifest_jsonl):
             self._may_go_on()
             for name, value in row.items():
-                seen.setdefault(name, set()).add(_kind_of(value))
+                seen.setdefault(name, set()).add(kind_of(value))
             self.models.add(str(row.get("model")))
-            ending = Path(str(row["file_name"])).suffix
-            self._db.execute(
-                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?)",
-                (ending, row["variant_key"], row["image_index"], place, row["bytes"]),
-            )
-            self._db.execute("INSERT OR IGNORE INTO prompts VALUES (?)", (str(row["prompt_id"]),))
+            self._keep(place, row)
+        self._db.execute(
+            "INSERT INTO same SELECT sha256 FROM images WHERE sha256 NOTNULL "
+            "GROUP BY sha256 HAVING count(*) > 1"
+        )
         self.count = self._number("SELECT count(*) FROM images")
-        self.columns = tuple(_columns(seen or {name: set() for name in columns()}))
+        self.columns = tuple(view_columns(seen or {name: set() for name in columns()}))
+
+    def _keep(self, place: int, row: Mapping[str, object]) -> None:
+        name, key, number = row["file_name"], row["variant_key"], row["image_index"]
+        looks = (("blank", near_blank(self.folder.root, row)), ("size", wrong_size(row)))
+        flags = " ".join(word for word, holds in looks if holds)
+        image = (Path(str(name)).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
+        self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)
+        self._db.execute(
+            "INSERT INTO prompts VALUES (?, ?) "
+            "ON CONFLICT DO UPDATE SET nsfw = nsfw + excluded.nsfw",
+            (row["prompt_id"], row.get("nsfw") is True),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -159,27 +138,43 @@ class View:
         found = self._db.execute("SELECT DISTINCT ending FROM images ORDER BY ending")
         return [ending for (ending,) in found]
 
+    def findings(self) -> dict[str, dict[str, int]]:
+        """How many images have each of FLAGS, and each prompt's count of images flagged NSFW.
+
+        Of the prompts the first MOST_PROMPTS with the most.
+        """
+        sql = "SELECT count(*) FROM shown WHERE instr(flags, ?)"
+        flags = ((flag, self._db.execute(sql, (flag,)).fetchone()[0]) for flag in FLAGS)
+        nsfw = self._db.execute(
+            "SELECT id, nsfw FROM prompts WHERE nsfw ORDER BY nsfw DESC, id LIMIT ?",
+            (MOST_PROMPTS,),
+        )
+        return {
+            "flags": {flag: count for flag, count in flags if count},
+            "nsfw_by_prompt": dict(nsfw.fetchall()),
+        }
+
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Ending and size in bytes of every image, in order."""
         yield from self._db.execute("SELECT ending, bytes FROM images ORDER BY ending, key, number")
 
     def rows(self) -> Iterator[ViewRow]:
         """Every image, in order. Raises StorageError when the manifest was changed meanwhile."""
-        sql = "SELECT place FROM images ORDER BY ending, key, number"
+        sql = "SELECT place, flags FROM shown ORDER BY ending, key, number"
         with self.folder.manifest_jsonl.open("rb") as file:
-            for (place,) in self._db.execute(sql):
+            for place, flags in self._db.execute(sql):
                 self._may_go_on()
                 file.seek(place)
                 asked = _row(file.readline(), self.folder.manifest_jsonl)
-                yield ViewRow(values=self._shown(asked), asked=asked)
+                yield ViewRow(values=self._shown(asked, flags), asked=asked)
 
     def _may_go_on(self) -> None:
         if not self.go_on():
             raise LeftError
 
-    def _shown(self, asked: Mapping[str, object]) -> dict[str, Value]:
-        shown = {c.name: _value(asked.get(c.source), c.kind) for c in self.columns}
-        return shown | {"text": self.treatment.text(asked)}
+    def _shown(self, asked: Mapping[str, object], flags: str) -> dict[str, Value]:
+        values = {c.name: shown(asked.get(c.source), c.kind) for c in self.columns}
+        return values | {"text": self.treatment.text(asked), "flags": flags}
 
     def _number(self, sql: str) -> int:
         return int(self._db.execute(sql).fetchone()[0])
@@ -206,7 +201,7 @@ def _row(line: bytes, manifest: Path) -> dict[str, object]:
     whole = isinstance(row, dict) and all(
         isinstance(row.get(name), kind)
         for name, kind in (("file_name", str), ("variant_key", str), ("prompt_id", str),
-                           ("image_index", int), ("bytes", int))
+                           ("image_index", int), ("bytes", int), ("sha256", str | None))
     )  # fmt: skip
     if not whole:
         raise StorageError(
@@ -214,54 +209,3 @@ def _row(line: bytes, manifest: Path) -> dict[str, object]:
             f"batchgen verify {manifest.parent} --repair mends it"
         )
     return row  # type: ignore[no-any-return]  # a dict, as was just seen
-
-
-def _columns(seen: Mapping[str, set[Kind | None]]) -> Iterator[Column]:
-    for source, kinds in seen.items():
-        if source in _LEFT_OUT:
-            continue
-        name = source
-        if source in _TAKEN or source.endswith(("_file_name", "_file_names")):
-            name = f"param_{source}"
-        kind = _joined(kinds, _KINDS.get(source))
-        if source == "prompt":  # what trainers look for first
-            yield Column(name="text", source="prompt", kind="text")
-        yield Column(name=name, source=source, kind=kind)
-
-
-def kind_of_all(name: str, values: Iterable[object]) -> Kind:
-    """The kind of a column *name* of the manifest with these values, where null stays null."""
-    seen = {_kind_of(value) for value in values} - {None}
-    declared: Kind | None = "bool" if name == "nsfw" else _KINDS.get(name)
-    return _joined(seen, declared)
-
-
-def _joined(seen: set[Kind | None], declared: Kind | None) -> Kind:
-    """The one kind for values of all kinds in *seen*, where None stands for an unknown value."""
-    kinds = (seen | {declared}) - {None}
-    if kinds == {"int", "float"}:
-        return "float"
-    if len(kinds) != 1 or (kinds == {"bool"} and None in seen):
-        return "text"
-    return kinds.pop() or "text"
-
-
-def _kind_of(value: object) -> Kind | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int) and abs(value) <= _MOST:
-        return "int"
-    return "float" if isinstance(value, float) else "text"
-
-
-def _value(value: object, kind: Kind) -> Value:
-    if value is None:
-        return NEUTRAL[kind]
-    if kind == "float" and isinstance(value, int | float):
-        return float(value)
-    if kind == "text":
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    assert isinstance(value, bool | int | float)
-    return value

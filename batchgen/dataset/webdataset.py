@@ -10,9 +10,9 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from batchgen.dataset.kinds import Column
 from batchgen.dataset.samples import Sample
 from batchgen.dataset.shards import Cut
-from batchgen.dataset.view import Column
 
 
 class WebDataset:

@@ -1,5 +1,6 @@
 """How a run ended: counts that balance, the exit code, and the words for both."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -59,6 +60,12 @@ class Outcome:
     started_at: str = ""
     ended_at: str = ""
     wall_s: float = field(default=0.0)
+    nsfw_by_prompt: Mapping[str, int] | None = None
+    """Images that are flagged NSFW, by the ids of the prompts that have any; None when there was
+    no time to look, as the next one."""
+    flags: Mapping[str, int] | None = None
+    """How many images are ``identical`` to another, ``blank``, or of a ``size`` that contradicts
+    the ratio."""
 
     def summary(self) -> dict[str, object]:
         """The content of ``summary.json``."""

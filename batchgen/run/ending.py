@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.errors import StorageError
+from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
 from batchgen.run.access import Access
@@ -13,7 +13,7 @@ from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
-from batchgen.run.reports import write_reports
+from batchgen.run.reports import Findings, refresh_views, write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -42,9 +42,10 @@ class Ending:
             ledger.set_meta(manifest=mark)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
-        outcome = self._outcome(ledger, tally)
+        found = self._views(ledger, mark)
+        outcome = self._outcome(ledger, tally, found)
         try:
-            write_reports(self.folder, ledger, outcome, mark)
+            write_reports(self.folder, ledger, outcome)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
             code = exit_code(outcome.counts, self.stop)
@@ -55,7 +56,16 @@ class Ending:
             log.warning("the history of the runs: %s", error)
         return outcome
 
-    def _outcome(self, ledger: Ledger, tally: Tally) -> Outcome:
+    def _views(self, ledger: Ledger, mark: object) -> Findings:
+        hurried = self.stop.code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+        try:
+            found = refresh_views(self.folder, ledger, self.job.name, mark=mark, hurried=hurried)
+        except StorageError as error:
+            self.stop.note(error.exit_code, str(error))
+            found = None
+        return found or {}
+
+    def _outcome(self, ledger: Ledger, tally: Tally, found: Findings) -> Outcome:
         totals = ledger.totals()
         counts = count(ledger, len(self.job.variants), totals)
         known = ledger.meta().get("price_micros") is not None
@@ -83,6 +93,8 @@ class Ending:
             started_at=self.begun.started_at,
             ended_at=now(),
             wall_s=round(time.monotonic() - self.started, 3),
+            nsfw_by_prompt=found.get("nsfw_by_prompt"),
+            flags=found.get("flags"),
         )
 
 

@@ -4,14 +4,14 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.dataset.huggingface import write_huggingface, write_views
 from batchgen.dataset.treatment import read_treatment
 from batchgen.dataset.view import LeftError
-from batchgen.errors import ExitCode, StorageError
+from batchgen.errors import StorageError
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome
 from batchgen.run.rows import unfinished
@@ -22,24 +22,36 @@ log = logging.getLogger(__name__)
 CHECKPOINT = 60.0
 # Images above which the view is left to the next run when a signal ends this one: 100,000 take
 # about ten seconds, and a scheduler kills what does not end.
-MOST_AFTER_SIGNAL = 20_000
+MOST_WHEN_HURRIED = 20_000
+
+Findings = Mapping[str, Mapping[str, int]]
 
 
-def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome, mark: object) -> None:
-    """Write what the run has come to. *mark* stands for the manifest as it is.
+def refresh_views(
+    folder: DatasetFolder, ledger: Ledger, job: str, *, mark: object, hurried: bool
+) -> Findings | None:
+    """Write what is made from the manifest, unless it is there; returns what was found in it.
 
-    Raises StorageError.
+    *mark* stands for the manifest as it is. None when the run is *hurried* and there are too many
+    images. Raises StorageError.
     """
-    write_whole(folder.failures, map(json_line, unfinished(ledger)))
-    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
     treatment = read_treatment(folder)
     shows = [mark, treatment.caption, sorted(treatment.also)]
-    shown = mark is not None and ledger.meta().get("view") == shows
-    signalled = outcome.exit_code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
-    if shown or (signalled and outcome.images > MOST_AFTER_SIGNAL):
-        return
-    write_views(folder, outcome.job)
-    ledger.set_meta(view=shows)
+    meta = ledger.meta()
+    known = meta.get("findings")
+    if mark is not None and meta.get("view") == shows and isinstance(known, dict):
+        return known
+    if hurried and ledger.totals().images > MOST_WHEN_HURRIED:
+        return None
+    found = write_views(folder, job)
+    ledger.set_meta(view=shows, findings=found)
+    return found
+
+
+def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> None:
+    """Write what the run has come to. Raises StorageError."""
+    write_whole(folder.failures, map(json_line, unfinished(ledger)))
+    write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
 
 
 @asynccontextmanager

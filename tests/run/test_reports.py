@@ -74,3 +74,14 @@ def test_a_caption_that_changes_needs_no_request(bench: Bench):
     done = run_batchgen("verify", bench.dataset, "--json", cwd=bench.folder)
     assert json.loads(done.stdout)["foreign"] == []
     assert bench.service.counts()["received"] == submits
+
+
+def test_what_was_found_is_in_the_summary_of_every_run(bench: Bench):
+    bench.job(1, params={"num_images": 2, "aspect_ratio": "16:9"})
+    for _ in range(2):  # the second has no reason to look again
+        done = bench.run()
+        assert done.returncode == 0
+        found = json.loads((bench.dataset / "summary.json").read_bytes())
+        assert found["flags"] == {"size": 2}
+        assert found["nsfw_by_prompt"] == {}
+        assert "look at   2 size: see flags in metadata.jsonl" in done.stdout
