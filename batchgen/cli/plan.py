@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--tier", metavar="NAME", help="Of the account: bronze, silver, gold or ultra.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the job.")
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Plan these variants alone.")
 @click.option("--check", is_flag=True, help="Ask the service's catalog about the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each variant.")
 def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
@@ -33,7 +35,8 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     from batchgen.run.options import RunOptions
     from batchgen.run.preview import preview
 
-    job = load_job(job_file)
+    part = {name: options.pop(name) for name in ("overrides", "only")}
+    job = load_job(job_file, **part)  # type: ignore[arg-type]  # click has checked the types
     chosen = RunOptions(**options)  # type: ignore[arg-type]  # click has checked the types
     service = chosen.service or job.service
     for warning in job.warnings:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--rate", type=float, metavar="N", help="Images per minute.")
 @click.option("--budget", type=float, metavar="USD", help="The most this dataset may cost.")
 @click.option("--yes", is_flag=True, help="Spend more than $50 without being asked.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the job.")
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Make these variants alone.")
 @click.option("--limit", type=int, metavar="N", help="Send no more than N submits.")
 @click.option("--max-duration", metavar="6h", help="Send no submits after this long.")
 @click.option("--window", metavar="22:00-06:00", help="Send submits at these hours only.")
@@ -85,7 +87,8 @@ def run(
     speak_json(lines)
     if_locked, metrics = options.pop("if_locked"), Metrics(options.pop("metrics"))  # type: ignore[arg-type]
     targets = find_targets()
-    job = _load(job_file, targets)
+    part = {name: options.pop(name) for name in ("overrides", "only")}
+    job = _load(job_file, targets, part)
     chosen = RunOptions(wait_if_locked=if_locked == "wait", **options)  # type: ignore[arg-type]  # click has checked the types
     if not quiet:
         for warning in job.warnings:
@@ -135,13 +138,13 @@ class _Unstarted:
         return self.exit_code.word if self.exit_code else "skipped"
 
 
-def _load(job_file: Path, targets: "Targets") -> "Job":
+def _load(job_file: Path, targets: "Targets", part: dict[str, object]) -> "Job":
     """The job; a job file that is wrong is told of as a run that failed."""
     from batchgen.job.load import load_job
     from batchgen.run.notify import tell_failure
 
     try:
-        return load_job(job_file)
+        return load_job(job_file, **part)  # type: ignore[arg-type]  # click has checked the types
     except BatchgenError as error:
         tell_failure(targets, job_file.stem, error)
         raise

@@ -16,6 +16,7 @@ from typing import Protocol
 import yaml
 
 from batchgen.errors import JobError, Problem
+from batchgen.job.faults import syntax_problem
 from batchgen.job.files import Place, decode_text, read_regular_file
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -39,6 +40,25 @@ class Mark(Protocol):
 Keys = tuple[str | int, ...]
 """The way to a value: mapping keys and list indexes from the top, ``("prompts", 0, "text")``."""
 
+
+class Source(Protocol):
+    """Plain values with their places: a file, or several on top of one another."""
+
+    @property
+    def file(self) -> str:
+        """Of the job."""
+
+    @property
+    def value(self) -> object:
+        """All of it."""
+
+    def has(self, path: Keys) -> bool:
+        """Whether there is a value at *path*."""
+
+    def place(self, path: Keys, *, of_key: bool = False) -> Place:
+        """Where the value at *path* (or its key) stands; else the nearest thing above it."""
+
+
 _ELSEWHERE = "many prompts go into a file of their own (prompts: [{file: prompts.txt}])"
 
 _NULL = re.compile(r"null|Null|NULL|~|")
@@ -53,21 +73,6 @@ _FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
-# What the parsers say, in words common to both of them, and what helps.
-_HINTS = (
-    ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
-    ("sequence entries are not allowed", "a text that starts with '- ' needs quotes"),
-    ("character '\t'", "indent with spaces, not tabs"),
-    ("tab character", "indent with spaces, not tabs"),
-    ("escape", "in double quotes a backslash starts an escape; single quotes keep it"),
-    ("cannot start any token", "a text that starts with a special character needs quotes"),
-    ("node content", "a text that starts with a special character needs quotes"),
-    ("alphabetic or numeric", "a text that starts with a special character needs quotes"),
-    ("expected key", "check the indentation, and the quotes around texts"),
-    ("block end", "check the indentation, and the quotes around texts"),
-    ("'-' indicator", "check the indentation"),
-)
-
 # libyaml is ten times faster; the events are the same.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -81,6 +86,10 @@ class Document:
     text: "_Text" = field(repr=False)
     values: dict[Keys, int] = field(repr=False)
     keys: dict[Keys, int] = field(repr=False)
+
+    def has(self, path: Keys) -> bool:
+        """Whether there is a value at *path*."""
+        return path in self.values
 
     def place(self, path: Keys, *, of_key: bool = False) -> Place:
         """Where the value at *path* (or its key) stands; else the nearest thing above it."""
@@ -118,13 +127,16 @@ def read_document(path: Path) -> Document:
     return parse_document(decode_text(raw, file=str(path)), file=str(path))
 
 
-def parse_document(text: str, *, file: str) -> Document:
-    """Parse the YAML *text* of *file*. Raises JobError with every problem found."""
+def parse_document(text: str, *, file: str, shown: str | None = None) -> Document:
+    """Parse the YAML *text* of *file*, of which problems show the line *shown* when it is given.
+
+    Raises JobError with every problem found.
+    """
     if text.count("\n") + text.count("\r") > 2 * MAX_LINES:  # "\r\n" is one of each
         reader = _Reader(text=_Text(file, ""))
         reader.refuse(0, f"expected at most {MAX_LINES:,} lines; {_ELSEWHERE}")
         raise JobError(reader.problems)
-    reader = _Reader(text=_Text(file, text))
+    reader = _Reader(text=_Text(file, shown or text))
     try:
         _refuse_control_characters(text)
         for event in yaml.parse(text, Loader=_LOADER):
@@ -132,7 +144,7 @@ def parse_document(text: str, *, file: str) -> Document:
     except _StopError as error:
         reader.refuse(error.index, str(error))
     except yaml.MarkedYAMLError as error:
-        reader.refuse(*_syntax_problem(error))
+        reader.refuse(*syntax_problem(error))
     if reader.problems:
         raise JobError(reader.problems)
     return Document(
@@ -276,14 +288,3 @@ def _refuse_control_characters(text: str) -> None:
     if bad := _FORBIDDEN.search(text):
         message = f"expected text, got the control character U+{ord(bad[0]):04X}"
         raise _StopError(bad.start(), message)
-
-
-def _syntax_problem(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    problem, opened = error.problem or "it cannot be read", error.context_mark
-    mark = error.problem_mark or opened
-    if opened and "quoted scalar" in (error.context or "") and "end of stream" in problem:
-        return opened.index, "expected valid YAML: the quote that opens here is never closed"
-    if opened and (bracket := re.search(r"',' or '[\]}]'", problem)):
-        problem = f"expected {bracket[0]} to go on from line {opened.line + 1}"
-    hint = next((f"; {hint}" for words, hint in _HINTS if words in problem), "")
-    return mark.index if mark else 0, f"expected valid YAML: {problem}{hint}"

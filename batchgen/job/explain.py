@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from batchgen.errors import JobError, Problem
-from batchgen.job.document import MAX_PROBLEMS, Document, Keys
+from batchgen.job.document import MAX_PROBLEMS, Keys, Source
 from batchgen.job.shape import JobFile, Output, Poll, Run, Timeouts
 from batchgen.job.wording import describe, did_you_mean
 
@@ -22,7 +22,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 _SECRETS = {"api_key", "apikey", "api-key", "key", "token", "secret", "wavespeed_api_key"}
 
 
-def check_shape(document: Document) -> tuple[JobFile, list[Problem]]:
+def check_shape(document: Source) -> tuple[JobFile, list[Problem]]:
     """Check the shape of a whole document.
 
     Returns the job file and its problems. When there are problems, what they are about has been
@@ -54,7 +54,7 @@ def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> di
     return sound
 
 
-def _explain(error: ErrorDetails, document: Document) -> Problem:
+def _explain(error: ErrorDetails, document: Source) -> Problem:
     path = _document_path(error["loc"], document)
     if error["type"] == "extra_forbidden":
         return _unknown_key(path, document)
@@ -65,7 +65,7 @@ def _explain(error: ErrorDetails, document: Document) -> Problem:
     return document.place(path).problem(f"expected {_expected(error)}, got {_got(error)}")
 
 
-def _unknown_key(path: Keys, document: Document) -> Problem:
+def _unknown_key(path: Keys, document: Source) -> Problem:
     name = str(path[-1])
     section = _SECTIONS.get(".".join(str(k) for k in path[:-1]))
     near = did_you_mean(name, section.model_fields if section else ())
@@ -77,12 +77,12 @@ def _unknown_key(path: Keys, document: Document) -> Problem:
     return replace(problem, message=f"unknown key {path[-1]!r}: {advice}", source="")
 
 
-def _document_path(loc: tuple[int | str, ...], document: Document) -> Keys:
+def _document_path(loc: tuple[int | str, ...], document: Source) -> Keys:
     """Pydantic's way to a value without the names of union branches in it."""
     path: Keys = ()
     for position, part in enumerate(loc):
         last = position == len(loc) - 1
-        if (*path, part) in document.values or (last and not str(part).startswith("=")):
+        if document.has((*path, part)) or (last and not str(part).startswith("=")):
             path = (*path, part)
     return path
 

@@ -42,6 +42,11 @@ class Place:
         )
 
 
+def folder_of(place: Place) -> Path:
+    """The folder that a path written at *place* is relative to; here for the command line."""
+    return Path() if place.file.startswith("--") else Path(place.file).parent
+
+
 def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
     """The bytes of the regular file at *path*.
 

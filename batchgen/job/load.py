@@ -9,11 +9,12 @@ from batchgen.errors import JobError, Problem
 from batchgen.job.balance import balanced
 from batchgen.job.boxes import Box
 from batchgen.job.distinct import distinct_boxes
-from batchgen.job.document import MAX_PROBLEMS, Document, Keys, read_document
+from batchgen.job.document import MAX_PROBLEMS, Keys, Source
 from batchgen.job.expand import Expander, TooManyError
 from batchgen.job.explain import check_shape
-from batchgen.job.files import Place
+from batchgen.job.files import Place, folder_of
 from batchgen.job.job import Job, Pace
+from batchgen.job.layers import read_layers
 from batchgen.job.matrix import MatrixReader
 from batchgen.job.models import find_model, refuse_model_id
 from batchgen.job.names import refuse_caption, refuse_pattern
@@ -31,14 +32,16 @@ from batchgen.job.wordlists import WordLists
 __all__ = ["Job", "Pace", "load_job"]
 
 
-def load_job(path: str | Path) -> Job:
+def load_job(path: str | Path, *, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Job:
     """Read and check the job file at *path*.
 
+    *overrides* are texts such as ``matrix.seed=0..7``, which replace values of the file; *only* are
+    texts such as ``seed=3``, which leave out all other variants. Both have the grammar of the file.
     Raises JobError with every problem found, UsageError when there is no such file.
     """
-    document = read_document(Path(path))
+    document = read_layers(Path(path), overrides)
     shape, problems = check_shape(document)
-    loader = _Loader(document=document, shape=shape, file=Path(path), problems=problems)
+    loader = _Loader(document=document, shape=shape, file=Path(path), only=only, problems=problems)
     job = loader.load()
     if job is None or loader.problems:
         raise JobError(loader.problems)
@@ -49,9 +52,10 @@ def load_job(path: str | Path) -> Job:
 class _Loader:
     """Checks what the shape cannot: names, values, texts, and the size of it all."""
 
-    document: Document
+    document: Source
     shape: JobFile
     file: Path
+    only: Sequence[str]
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -63,7 +67,6 @@ class _Loader:
         reader = PromptReader(
             document=self.document,
             known=matrix.known,
-            folder=self.file.parent,
             most=self.shape.run.max_variants,
             links={str(link.name): frozenset(str(p.name) for p in link.points) for link in links},
             lists=WordLists(self.file.parent),
@@ -85,7 +88,7 @@ class _Loader:
             job_seed=self.shape.job_seed,
             places=self._places(),
         )
-        sweep = self._ruled(sweep, matrix, prompts)
+        sweep = self._ruled(sweep, matrix, (*prompts, *added))
         shown = outline(sweep, prompts, added)
         self._file_name(matrix, sweep, shown)
         for name, wrong in wrong_limits(self.shape.run):
@@ -126,6 +129,8 @@ class _Loader:
             elif name in reader.placeholders:
                 words.add(name)
             elif name not in words and (wrong := matrix.known.unknown(name)):
+                if "did you mean" not in wrong:
+                    wrong += f"; a word of the texts stands in one of them, as {{{name}}}"
                 self._add(*(place.problem(wrong) for place in places))
         return frozenset(words)
 
@@ -134,7 +139,7 @@ class _Loader:
         place = self.document.place
         found = {name: place(("vars", name), of_key=True) for name in self.shape.vars}
         found |= {name: place(("params", name), of_key=True) for name in self.shape.params}
-        return {**found, MODEL: place((MODEL,))} if (MODEL,) in self.document.values else found
+        return {**found, MODEL: place((MODEL,))} if self.document.has((MODEL,)) else found
 
     def _ruled(self, sweep: Sweep, matrix: MatrixReader, prompts: Sequence[Prompt]) -> Sweep:
         reader = RuleReader(
@@ -143,7 +148,7 @@ class _Loader:
             sweep=sweep,
             prompts={prompt.id: prompt for prompt in prompts},
         )
-        rules = reader.read(self.shape)
+        rules = (*reader.read(self.shape), *reader.only(self.only))
         self._add(*reader.problems)
         return sweep.with_rules(rules)
 
@@ -182,9 +187,10 @@ class _Loader:
         if asked > most:
             self._too_many(asked, most, shown)
         elif not boxes and not self.problems:
-            self._refuse(("exclude",), "expected at least one variant, but all are left out")
+            rule = sweep.rules[-1]  # no variants without a rule
+            self._refuse_at(rule.place, "expected at least one variant, but all are left out")
         for number, rule in enumerate(sweep.rules):
-            if number not in main.touched and not self.problems:
+            if number not in main.touched and not rule.only and not self.problems:
                 none = "no variant has all of these values, so nothing changes"
                 self.warnings.append(rule.place.problem(none))
         self.warnings += [place.problem(few) for place, few in (*main.short, *more.short)]
@@ -224,11 +230,11 @@ class _Loader:
             outline=shown,
             variants=variants,
             pace=read_pace(self.shape.run),
-            folder=self.file.parent / (output.dir or f"out/{self.shape.name}"),
+            folder=self._folder(),
             file_name=output.file_name,
             csv_safe=output.csv_safe,
             file=self.file,
-            resolved=self.shape.model_dump(mode="json"),
+            resolved={**self.shape.model_dump(mode="json"), "extends": []},
             warnings=tuple(self.warnings),
         )
 
@@ -241,6 +247,13 @@ class _Loader:
             if order is None:
                 self._warn(("order",), "too many prompts have values of their own; shuffled")
         return variants.ordered(order or Shuffled(len(variants), self.shape.job_seed))
+
+    def _folder(self) -> Path:
+        """Of the dataset; a path stands for itself beside the file in which it was written."""
+        written = self.shape.output.dir
+        if written is None:
+            return self.file.parent / f"out/{self.shape.name}"
+        return folder_of(self.document.place(("output", "dir"))) / written
 
     def _refuse(self, path: Keys, message: str) -> None:
         self._refuse_at(self.document.place(path), message)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from batchgen.errors import Problem
 from batchgen.job.axes import AxisError, spread
-from batchgen.job.document import Document, Keys
+from batchgen.job.document import Keys, Source
 from batchgen.job.files import Place
 from batchgen.job.known import Known, read_models
 from batchgen.job.shape import JobFile, PromptEntry, PromptFile
@@ -29,7 +29,7 @@ _RESERVED = {
 class MatrixReader:
     """Reads all that multiplies or is fixed, and collects what is wrong with it."""
 
-    document: Document
+    document: Source
     shape: JobFile
     known: Known = field(init=False)
     """Of the models that the axes are for."""

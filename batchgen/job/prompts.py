@@ -3,13 +3,12 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from types import MappingProxyType
 
 from batchgen.errors import JobError, Problem, UsageError
 from batchgen.job.axes import MAX_TEXT, AxisError, Values, too_long
-from batchgen.job.document import MAX_PROBLEMS, Document
-from batchgen.job.files import Place
+from batchgen.job.document import MAX_PROBLEMS, Source
+from batchgen.job.files import Place, folder_of
 from batchgen.job.known import Known, read_models
 from batchgen.job.prompt import Prompt, made_id, refuse_id
 from batchgen.job.promptfiles import read_rows
@@ -37,9 +36,8 @@ class _Raw:
 class PromptReader:
     """Reads the prompts of one job file and collects what is wrong with them."""
 
-    document: Document
+    document: Source
     known: Known
-    folder: Path
     most: int
     """Variants that the job may have; every prompt makes one at the least."""
     links: Mapping[str, frozenset[str]]
@@ -143,7 +141,7 @@ class PromptReader:
         for name in sorted({"id", "text", "prompt"} & set(shared)):
             self._refuse(place(name, True), f"expected either file or {name}, got both")
             return
-        path = self.folder / item.file
+        path = folder_of(place("file", False)) / item.file
         try:
             for row_place, fields in read_rows(path):
 

@@ -1,25 +1,29 @@
 """What holds for some variants alone: ``exclude``, ``set`` and the names they may use."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 from batchgen.errors import Problem
 from batchgen.job.axes import AxisError, Values
-from batchgen.job.document import Document, Keys
+from batchgen.job.canonical import canonical
+from batchgen.job.document import Keys, Source
 from batchgen.job.known import Known, read_models
+from batchgen.job.layers import read_option
 from batchgen.job.prompt import Prompt
 from batchgen.job.shape import JobFile
 from batchgen.job.sweep import MODEL, Axis, Link, Rule, Sweep
 from batchgen.job.wording import describe, did_you_mean
 
 _NAMED = 8  # names that a message lists
+MAX_LISTED = 100_000  # values of a range that is added to others
 
 
 @dataclass(kw_only=True)
 class RuleReader:
     """Reads the rules of a job file and collects what is wrong with them."""
 
-    document: Document
+    document: Source
     known: Known
     sweep: Sweep
     prompts: Mapping[str, Prompt]
@@ -38,6 +42,25 @@ class RuleReader:
             then = self._then((*path, "then"), item.then, self.known.only(item.when))
             rules.append(Rule(where=found, then=then, place=self.document.place((*path, "then"))))
         return tuple(rules)
+
+    def only(self, options: Sequence[str]) -> tuple[Rule, ...]:
+        """The rule that leaves out all but what the *options* ``name=value`` say, if there are any.
+
+        Several values of one name add up. Raises UsageError for a text that is no option.
+        """
+        where: dict[str, Values] = {}
+        for text in options:
+            name, document = read_option(text, "--only")
+            reader = replace(self, document=document, problems=self.problems)
+            found = reader._where((), {name: document.value}).get(name)  # noqa: SLF001  # our own
+            if found is not None and name in where:
+                both = (*islice(where[name], MAX_LISTED), *islice(found, MAX_LISTED))
+                found = Values(tuple({canonical(value): value for value in both}.values()))
+            where |= {} if found is None else {name: found}
+        if not options:
+            return ()
+        place = read_option(options[-1], "--only")[1].place(())
+        return (Rule(where=where, then=None, place=place, only=True),)
 
     def _where(self, path: Keys, where: Mapping[str, object]) -> dict[str, Values]:
         if not where:

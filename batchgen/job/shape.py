@@ -228,6 +228,10 @@ class JobFile(Section):
         description="wavespeed, or the local service that batchgen brings along.",
     )
     model: str = Field(default=DEFAULT_MODEL, description="The id of a v3 model.")
+    extends: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[],
+        description="Job files that this one is laid over, key by key; lists are replaced.",
+    )
     prompts: Annotated[list[PromptItem], Field(min_length=1)] = Field(
         description="Texts, entries or files."
     )
