@@ -4,7 +4,8 @@ const uncovered = new Set(); // flagged items that somebody asked to see
 let order = []; // the items that are found, in the order in which they are shown
 
 const describe = (item) => {
-  const said = nameOf(item).join(", ");
+  const file = value("file", item);
+  const said = [...nameOf(item), ...(file ? [`file ${file}`] : [])].join(", ");
   if (isFlagged(item)) return `${said}, flagged`;
   const state = value("state", item);
   return state === "saved" ? said : `${said}, ${states[state] ?? state}`;
