@@ -33,7 +33,7 @@ class Contents:
     @property
     def axes(self) -> list[str]:
         """The columns that tell images apart: the usual ones, the others of the job, the index."""
-        usual = {*columns(), "state"}
+        usual = {*columns(), "state", "flags"}
         others = dict.fromkeys(name for row in self.images for name in row if name not in usual)
         names = ["prompt_id", "seed", "aspect_ratio", *others, "image_index"]
         if self._differs("negative_prompt", within="prompt_id"):  # else it belongs to the prompt
@@ -74,9 +74,10 @@ def read_contents(
         raise UsageError(f"expected a dataset at {root}, but it has no manifest.jsonl")
     if failures is None:
         failures = _rows(folder.failures) if folder.failures.is_file() else ()
+    flags = _flags(folder.root / "metadata.jsonl")
     return Contents(
         folder=folder,
-        images=[_checked(row) for row in _rows(folder.manifest_jsonl)],
+        images=[_checked(row, flags) for row in _rows(folder.manifest_jsonl)],
         failures=[_shown(row) for row in failures],
         standing=_shown(_summary(folder.summary) if standing is None else standing),
     )
@@ -121,8 +122,21 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, int | float) else json.dumps(value)
 
 
-def _checked(row: Row) -> Row:
+def _flags(path: Path) -> Mapping[object, object]:
+    """What may be wrong with images, by their names, as far as a view of the dataset says so."""
+    if not path.is_file():
+        return {}
+    return {
+        row["file_name"]: row["flags"]
+        for row in _rows(path)
+        if {"file_name", "flags"} <= row.keys()
+    }
+
+
+def _checked(row: Row, flags: Mapping[object, object]) -> Row:
     name, sha256 = row.get("file_name"), row.get("sha256")
+    if found := flags.get(name):
+        row["flags"] = found
     if not (isinstance(name, str) and len(name) <= 1_000 and _FILE_NAME.fullmatch(name)):
         row["file_name"] = None
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):

@@ -85,3 +85,14 @@ def test_a_summary_that_is_none_is_named(tmp_path):
     (tmp_path / "summary.json").write_text("[]")
     with pytest.raises(StorageError, match=r"summary.json is no JSON object"):
         read_contents(tmp_path)
+
+
+def test_what_a_view_says_of_an_image_goes_along(tmp_path):
+    rows = [image_row(tmp_path, number) for number in range(3)]
+    dataset(tmp_path, rows)
+    view = [{"file_name": rows[1]["file_name"], "flags": "identical blank"}, {"file_name": "x"},
+            {"file_name": rows[2]["file_name"], "flags": ""}]  # fmt: skip
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in view))
+    images = read_contents(tmp_path).images
+    assert [image.get("flags") for image in images] == [None, "identical blank", None]
+    assert read_contents(tmp_path).axes == ["prompt_id", "seed"]

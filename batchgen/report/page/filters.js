@@ -21,6 +21,7 @@ const filterable = (() => {
     offer("model", (item) => value("model", item), "model");
   }
   offer("nsfw", (item) => value("nsfw", item), "NSFW");
+  offer("flags", (item) => value("flags", item) ?? "", "look at");
   offer("state", (item) => value("state", item), "state");
   offer("reason", reasonOf, "reason");
   offer("file", (item) => value("file", item) || "present", "file");

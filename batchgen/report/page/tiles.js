@@ -3,19 +3,23 @@
 const uncovered = new Set(); // flagged items that somebody asked to see
 let order = []; // the items that are found, in the order in which they are shown
 
+// What somebody who looks at it should know, the most urgent first.
+const warnings = (item) => [
+  value("file", item) ? `file ${value("file", item)}` : null,
+  isFlagged(item) ? "flagged" : null,
+  value("flags", item),
+].filter(Boolean);
+
 const describe = (item) => {
-  const file = value("file", item);
-  const said = [...nameOf(item), ...(file ? [`file ${file}`] : [])].join(", ");
-  if (isFlagged(item)) return `${said}, flagged`;
   const state = value("state", item);
-  return state === "saved" ? said : `${said}, ${states[state] ?? state}`;
+  return [...nameOf(item), ...(state === "saved" ? [] : [states[state] ?? state]), ...warnings(item)].join(", ");
 };
 
 const pictureOf = (item) => {
   const source = thumbnailOf(item);
   const state = value("state", item);
   if (source === null) {
-    const text = state === "saved" ? "file missing" : shown(value("error_class", item) ?? state);
+    const text = state === "saved" ? "no picture" : shown(value("error_class", item) ?? state);
     return make("span", { className: `instead ${state}`, textContent: text });
   }
   const picture = make("img", { alt: "", decoding: "async", draggable: false });
@@ -23,7 +27,7 @@ const pictureOf = (item) => {
     const full = imageOf(item);
     // A thumbnail that was not copied along: the image itself does as well.
     if (full !== null && picture.getAttribute("src") !== full) picture.src = full;
-    else picture.replaceWith(make("span", { className: "instead", textContent: "cannot be shown" }));
+    else picture.replaceWith(make("span", { className: "instead", textContent: "no picture" }));
   });
   picture.src = source;
   return picture;
@@ -36,8 +40,9 @@ const tile = (item) => {
   made.title = (value("prompt", item) ?? "").toString().slice(0, 300);
   if (isFlagged(item)) made.classList.add("flagged");
   if (uncovered.has(item)) made.classList.add("uncovered");
-  if (value("file", item) === "changed") made.classList.add("changed");
   made.append(make("span", { className: "frame" }));
+  const [badge] = warnings(item);
+  if (badge) made.append(make("span", { className: "badge", textContent: badge }));
   return made;
 };
 
