@@ -32,6 +32,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     from batchgen.cli.preview import print_preview, warn
     from batchgen.job.advice import advise
     from batchgen.job.load import load_job
+    from batchgen.job.unique import prove_names
     from batchgen.run.options import RunOptions
     from batchgen.run.preview import preview
 
@@ -41,6 +42,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     service = chosen.service or job.service
     for warning in job.warnings:
         tell_problem(warning, "warning: ")
+    prove_names(job)
     found = preview(job, chosen)
     for sentence in (*advise(job), *warn(found)):
         tell(f"warning: {sentence}")

@@ -144,7 +144,7 @@ def parse_document(text: str, *, file: str, shown: str | None = None) -> Documen
     except _StopError as error:
         reader.refuse(error.index, str(error))
     except yaml.MarkedYAMLError as error:
-        reader.refuse(*syntax_problem(error))
+        reader.refuse(*syntax_problem(error, text))
     if reader.problems:
         raise JobError(reader.problems)
     return Document(

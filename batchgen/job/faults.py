@@ -20,13 +20,16 @@ _HINTS = (
 )
 
 
-def syntax_problem(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """Where the text is wrong, in characters from its start, and how."""
+def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
+    """Where *text* is wrong, in characters from its start, and how."""
     problem, opened = error.problem or "it cannot be read", error.context_mark
     mark = error.problem_mark or opened
     if opened and "quoted scalar" in (error.context or "") and "end of stream" in problem:
         return opened.index, "expected valid YAML: the quote that opens here is never closed"
     if opened and (bracket := re.search(r"',' or '[\]}]'", problem)):
+        if mark and text.startswith("{", mark.index):
+            wrong = "within [ ] or { } a text with { in it needs quotes"
+            return mark.index, f"expected valid YAML: {wrong}"
         problem = f"expected {bracket[0]} to go on from line {opened.line + 1}"
     hint = next((f"; {hint}" for words, hint in _HINTS if words in problem), "")
     return mark.index if mark else 0, f"expected valid YAML: {problem}{hint}"

@@ -91,5 +91,10 @@ class Job:
             prompt_id=variant.prompt_id,
             key=variant.key if whole_key else variant.key[:KEY_DIGITS],
             index=index,
-            values={**defaults, **variant.labels, "model": variant.model},
+            values={
+                **defaults,
+                **variant.labels,
+                "model": variant.model,
+                "variant_key": variant.key,
+            },
         )

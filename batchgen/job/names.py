@@ -13,6 +13,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MAX_PART = 150  # characters between two slashes; file systems allow 255 bytes, endings included
 _WIDTHS = (60, 30, 15, 8)  # characters a value may fill: fewer where the part would be too long
 _MAX_KEY = 20
+_WHOLE = frozenset({"key", "variant_key", "index"})  # never cut
 _MAX_VALUE = 1_000  # characters of a value that are looked at
 
 # Hugging Face's image folder guesses splits from these words between - . _ space digits and /,
@@ -30,12 +31,12 @@ def refuse_pattern(pattern: str, known: set[str]) -> str | None:
 
     *known* are the names of the parameters that variants of the job have.
     """
-    allowed = known | {"prompt_id", "key", "index"}
+    allowed = known | {"prompt_id", "key", "variant_key", "index"}
     used = _PLACEHOLDER.findall(pattern)
     for name in used:
         if name not in allowed:
             return f"unknown placeholder {{{name}}}; there are {', '.join(sorted(allowed))}"
-    if not {"key", "index"} <= set(used):
+    if "index" not in used or not {"key", "variant_key"} & set(used):
         return "expected {key} and {index} in it, so that no two images share a name"
     literal = _PLACEHOLDER.sub("x", pattern)
     if not re.fullmatch(r"[A-Za-z0-9._/ -]+", literal):
@@ -59,8 +60,18 @@ def refuse_caption(pattern: str, axes: set[str]) -> str | None:
     return None
 
 
+def key_has_its_place(pattern: str, name: str) -> bool:
+    """Whether equal names of images have equal keys: the key, called *name*, is found in them.
+
+    It is when nothing but plain letters stands before it, or behind it, the index apart.
+    """
+    before, found, after = pattern.rpartition(f"{{{name}}}")
+    end = re.fullmatch(r"[^{}]*([._ /-]\{index\}[^{}0-9]*)?", after)
+    return bool(found) and ("{" not in before or end is not None)
+
+
 def _least_width(part: str) -> int:
-    kept = {"key": _MAX_KEY, "index": 2}
+    kept = {"key": _MAX_KEY, "variant_key": _MAX_KEY, "index": 2}
     widths = (kept.get(name, _WIDTHS[-1]) for name in _PLACEHOLDER.findall(part))
     return len(_PLACEHOLDER.sub("", part)) + sum(widths)
 
@@ -85,7 +96,7 @@ def _fill(part: str, filled: Mapping[str, str]) -> str:
 
     def fill(width: int) -> str:
         return _PLACEHOLDER.sub(
-            lambda m: filled[m[1]][: _MAX_KEY if m[1] in {"key", "index"} else width],
+            lambda m: filled[m[1]][: _MAX_KEY if m[1] in _WHOLE else width],
             part,
         )
 

@@ -21,10 +21,13 @@ from batchgen.api.wire import WireError
 from batchgen.dataset.folder import write_whole
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.job.axes import Values
+from batchgen.job.canonical import digest
 from batchgen.job.load import Job
 from batchgen.job.models import MODELS
+from batchgen.job.unique import prove_names
 from batchgen.job.wording import describe, did_you_mean
 from batchgen.ledger.entry import State
+from batchgen.ledger.store import Ledger
 from batchgen.run.access import Access
 from batchgen.run.experience import cache_file
 from batchgen.run.planning import ToDo
@@ -69,6 +72,17 @@ async def check_model(
         for words in told or ():
             if isinstance(words, str):
                 log.warning("%s", words)
+
+
+def check_names(job: Job, ledger: Ledger) -> None:
+    """Refuse a plan in which two images have one name; of a plan that was proved once, for free.
+
+    Raises UsageError.
+    """
+    plan = digest([job.variants.fingerprint(), job.file_name])
+    if ledger.meta().get("names") != plan:
+        prove_names(job)
+        ledger.set_meta(names=plan)
 
 
 def refuse(error: UsageError, to_do: ToDo, stop: Stop) -> None:

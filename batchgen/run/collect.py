@@ -103,6 +103,7 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
                 **find_model(entry.model).with_defaults(entry.request),
                 **entry.labels,
                 "model": entry.model,
+                "variant_key": entry.key,
             },
         )
 

@@ -13,7 +13,7 @@ from batchgen.dataset.disk import network_file_system
 from batchgen.dataset.folder import DatasetFolder, write_whole
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns
-from batchgen.errors import ApprovalError, ExitCode
+from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State, Totals
@@ -23,7 +23,7 @@ from batchgen.run.access import Access, find_access
 from batchgen.run.accounts import Outcome, count
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
-from batchgen.run.checking import check_model, refuse
+from batchgen.run.checking import check_model, check_names, refuse
 from batchgen.run.claiming import claimed
 from batchgen.run.context import Context, now
 from batchgen.run.ending import Ending
@@ -212,8 +212,9 @@ class _Run:
         ledger.set_meta(**known.as_meta(prices))
         money.check_budget(prices, self.pace.budget_micros)
         try:
+            check_names(self.job, ledger)
             check_approval(self.job, self._to_do(ledger), self.pace, prices)
-        except ApprovalError as error:
+        except UsageError as error:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
         context = self._context(ledger, manifest, tally, service, known)

@@ -127,6 +127,10 @@ def test_an_empty_file_holds_nothing(text):
         ('a: "x\nb: 1\n', "1:4: expected valid YAML: the quote that opens here is never closed"),
         ("a: 'x\n", "1:4: expected valid YAML: the quote that opens here is never closed"),
         ("\na: [1\nb: 3\n", "3:2: expected valid YAML: expected ',' or ']' to go on from line 2"),
+        (
+            "a: [b {c}]\n",
+            "1:7: expected valid YAML: within [ ] or { } a text with { in it needs quotes",
+        ),
         ("a: {b: 1\n", "2:1: expected valid YAML: expected ',' or '}' to go on from line 1"),
     ],
 )

@@ -197,3 +197,16 @@ def test_words_of_a_catalog_cannot_fool_a_terminal(bench: Bench):
     done = bench.run()
     assert done.returncode == 2
     assert not set("\x1b\x07\u202e") & set(done.stderr)
+
+
+def test_a_plan_in_which_two_images_have_one_name_is_refused_before_money(bench: Bench):
+    # Their keys begin with the same eight digits: found by trying.
+    prompts = [{"text": "a", "seed": [21312, 33446, 1]}]
+    bench.job(prompts, output={"file_name": "{key}_{index}"})
+    done = bench.run()
+    assert done.returncode == 2
+    assert "two variants would have an image called images/fee5dd0e_0" in done.stderr
+    assert bench.service.counts()["received"] == 0
+    bench.job(prompts, output={"file_name": "{variant_key}_{index}"})
+    assert bench.run().returncode == 0
+    assert {len(row["file_name"]) for row in bench.rows()} == {len("images/.png") + 20 + 2}
