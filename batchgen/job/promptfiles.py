@@ -1,41 +1,63 @@
-"""Prompt files: the rows of .txt, .csv, .tsv and .jsonl files, each with its place."""
+"""Prompt files: the rows of .txt, .csv, .tsv, .jsonl and .parquet files, each with its place."""
 
 import csv
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from batchgen.errors import JobError, UsageError
 from batchgen.job.document import MAX_DIGITS, resolve
 from batchgen.job.files import Place, decode_text, read_regular_file
+from batchgen.job.parquetfiles import parquet_rows
 from batchgen.job.wording import describe
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_COLUMNS = 1_000
-ENDINGS = (".txt", ".csv", ".tsv", ".jsonl")
+ENDINGS = (".txt", ".csv", ".tsv", ".jsonl", ".parquet")
+STDIN = ("-", *(f"-{ending}" for ending in ENDINGS))
+"""Names for standard input: lines of text, unless an ending says otherwise."""
 
 
 def read_rows(path: Path) -> Iterator[tuple[Place, dict[str, object]]]:
     """The prompts of a file with their places: ``text`` from .txt, all columns from the others.
 
-    Raises UsageError for a file that is not there or of another kind, JobError for a bad row.
+    ``-``, or ``-.csv`` and the like, is standard input. Raises UsageError for a file that is not
+    there or of another kind, JobError for a bad row.
     """
-    if path.suffix.lower() not in ENDINGS:
+    stdin = path.name in STDIN
+    ending = path.name[1:] or ".txt" if stdin else path.suffix.lower()
+    if ending not in ENDINGS:
         raise UsageError(f"expected a prompt file ending in {', '.join(ENDINGS)}, got {path}")
-    raw = read_regular_file(path, max_bytes=MAX_FILE_BYTES, what="a prompt file")
+    if stdin:
+        path, raw = Path("standard input"), _standard_input()
+    else:
+        raw = read_regular_file(path, max_bytes=MAX_FILE_BYTES, what="a prompt file")
+    if ending == ".parquet":
+        yield from parquet_rows(raw, path)
+        return
     text = decode_text(raw, file=str(path))
     del raw  # it may be as large as the text
     if "\0" in text:
         raise UsageError(f"expected a prompt file of text at {path}, got a zero byte in it")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    match path.suffix.lower():
+    match ending:
         case ".txt":
             yield from _text_rows(text, path)
         case ".jsonl":
             yield from _jsonl_rows(text, path)
         case suffix:
             yield from _table_rows(text, path, delimiter="\t" if suffix == ".tsv" else ",")
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("expected prompts on standard input, got a terminal; send a file there")
+    raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise UsageError(f"expected at most {MAX_FILE_BYTES >> 20} MiB on standard input")
+    return raw
 
 
 def _text_rows(text: str, path: Path) -> Iterator[tuple[Place, dict[str, object]]]:

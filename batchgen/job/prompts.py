@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from types import MappingProxyType
 
 from batchgen.errors import JobError, Problem, UsageError
@@ -11,7 +12,7 @@ from batchgen.job.document import MAX_PROBLEMS, Source
 from batchgen.job.files import Place, folder_of
 from batchgen.job.known import Known, read_models
 from batchgen.job.prompt import Prompt, made_id, refuse_id
-from batchgen.job.promptfiles import read_rows
+from batchgen.job.promptfiles import STDIN, read_rows
 from batchgen.job.shape import PromptEntry, PromptFile
 from batchgen.job.templates import Template
 from batchgen.job.wildcards import WildcardError, parse
@@ -141,7 +142,9 @@ class PromptReader:
         for name in sorted({"id", "text", "prompt"} & set(shared)):
             self._refuse(place(name, True), f"expected either file or {name}, got both")
             return
-        path = folder_of(place("file", False)) / item.file
+        path = Path(item.file)
+        if item.file not in STDIN:
+            path = folder_of(place("file", False)) / item.file
         try:
             for row_place, fields in read_rows(path):
 

@@ -41,11 +41,13 @@ class PromptEntry(Section):
 
 
 class PromptFile(Section):
-    """Prompts from a file: .txt (a line each), .csv, .tsv or .jsonl (columns become fields)."""
+    """Prompts from a file: .txt (a line each), .csv, .tsv, .jsonl or .parquet (columns)."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
-    file: str = Field(description="Path of the file, relative to the job file.")
+    file: str = Field(
+        description="Path of the file, relative to the job file; - for standard input, or -.csv …"
+    )
 
 
 class Poll(Section):

@@ -204,7 +204,7 @@ def test_a_file_with_a_mistake_in_every_row_is_not_read_to_its_end(refusals):
         ("{file: no.txt}", "3:12: expected a prompt file at no.txt, but there is no such file"),
         (
             "{file: p.pdf}",
-            "3:12: expected a prompt file ending in .txt, .csv, .tsv, .jsonl, got p.pdf",
+            "3:12: expected a prompt file ending in .txt, .csv, .tsv, .jsonl, .parquet, got p.pdf",
         ),
         (
             "{file: dir.txt}",
