@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import click
 import pytest
 
+from batchgen.cli import commands
 from tests.support.cli import environment, run_batchgen
 
 COMMANDS = ("run", "plan", "status", "report", "serve", "init", "models", "schema")
@@ -85,3 +87,23 @@ def test_a_wrong_command_line_is_a_usage_error(tmp_path, arguments):
     done = run_batchgen(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr
+
+
+@pytest.mark.parametrize("name", ["", *sorted(commands.commands)])
+def test_help_reads_well_at_80_columns(name):
+    command = commands.commands[name] if name else commands
+    parent = click.Context(commands, info_name="batchgen")
+    context = click.Context(
+        command, parent=parent if name else None, info_name=name or "batchgen", terminal_width=80
+    )
+    text = command.get_help(context)
+    assert max(map(len, text.splitlines())) <= 80
+    # A summary that is cut short ends in dots.
+    assert "..." not in text.replace("[ARGS]...", "").replace("]...", "")
+
+
+def test_a_shell_that_asks_gets_the_options_that_begin_so(tmp_path):
+    asked = {"COMP_WORDS": "batchgen run --if", "COMP_CWORD": "2"}
+    env = {"_BATCHGEN_COMPLETE": "bash_complete", **asked}
+    done = run_batchgen(cwd=tmp_path, env=env)
+    assert (done.stdout, done.stderr) == ("plain,--if-locked\n", "")

@@ -118,13 +118,35 @@ def test_without_a_terminal_progress_comes_in_lines(bench: Bench):
 
 def test_on_a_terminal_progress_is_a_bar(bench: Bench):
     bench.job(["a pear", "a plum", "a fig [submit=400]"])
+    text = on_a_terminal(bench, TERM="xterm").decode()
+    assert re.search(r"\r[^\n]*█[^\n]* 2/3, \d+/min, .*\$0.080, 1 failed\r\n", text)
+    assert text.rstrip().splitlines()[-1].startswith("batchgen: partial: ")
+
+
+def test_a_terminal_without_utf_8_and_colours_gets_neither(bench: Bench):
+    bench.job(["a pear", "a plüm", "a fig [submit=400]"])
+    shown = on_a_terminal(bench, TERM="xterm", NO_COLOR="1", PYTHONIOENCODING="ascii")
+    assert re.search(rb"\r[^\n]*#[^\n]* 2/3, ", shown)
+    assert shown.isascii()
+    assert not re.search(rb"\x1b\[[0-9;]*m", shown)
+
+
+def test_a_dumb_terminal_gets_lines(bench: Bench):
+    bench.job(["a pear", "a plum", "a fig [submit=400]"])
+    shown = on_a_terminal(bench, TERM="dumb").replace(b"\r\n", b"\n")
+    assert shown.splitlines()[-1].startswith(b"batchgen: partial: ")
+    assert not set(shown) & set(b"\r\x1b")
+
+
+def on_a_terminal(bench: Bench, **env: str) -> bytes:
+    """What a run that ends partial shows on a terminal of 100 columns."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
     try:
         with subprocess.Popen(
             [*command(), "run", "job.yaml"],
             cwd=bench.folder,
-            env=environment(bench.folder, TERM="xterm", COLUMNS="100", **bench.env),
+            env=environment(bench.folder, COLUMNS="100", **env, **bench.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=theirs,
@@ -139,11 +161,7 @@ def test_on_a_terminal_progress_is_a_bar(bench: Bench):
         os.close(ours)
         if theirs >= 0:
             os.close(theirs)
-    text = shown.decode()
-    assert "\r" in text
-    assert "2/3" in text
-    assert re.search(r"2/3, \d+/min, .*\$0.080, 1 failed\r\n", text)
-    assert text.rstrip().splitlines()[-1].startswith("batchgen: partial: ")
+    return shown
 
 
 def _read(terminal: int) -> bytes:
