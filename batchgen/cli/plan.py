@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the job.")
 @click.option("--only", multiple=True, metavar="NAME=VALUE", help="Plan these variants alone.")
 @click.option("--check", is_flag=True, help="Ask the service's catalog about the model.")
+@click.option("--explain", metavar="KEY|INDEX", help="Show where each value of a variant is from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line for each variant.")
 def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     """Say what JOB.yaml would make, and what it would cost.
@@ -38,10 +39,16 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
 
     part = {name: options.pop(name) for name in ("overrides", "only")}
     job = load_job(job_file, **part)  # type: ignore[arg-type]  # click has checked the types
+    explain = options.pop("explain")
     chosen = RunOptions(**options)  # type: ignore[arg-type]  # click has checked the types
     service = chosen.service or job.service
     for warning in job.warnings:
         tell_problem(warning, "warning: ")
+    if explain:
+        from batchgen.cli.explain import print_origins
+
+        print_origins(job, str(explain))
+        return
     prove_names(job)
     found = preview(job, chosen)
     for sentence in (*advise(job), *warn(found)):

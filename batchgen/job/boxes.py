@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from batchgen.job.axes import Values
 from batchgen.job.files import Place
+from batchgen.job.prompt import Prompt
 from batchgen.job.sweep import MODEL
 
 REPEAT = "#repeat"
@@ -80,13 +81,18 @@ class Grid:
 class Box:
     """The variants of one text over a grid."""
 
-    prompt_id: str
+    prompt: Prompt
     text: str
     grid: Grid
     entry: int
     """The number of the text before words were filled in; boxes of one text follow one another."""
     own: Mapping[str, object]
     """Labels of this text alone: the words that its prompt brings."""
+
+    @property
+    def prompt_id(self) -> str:
+        """Of the prompt."""
+        return self.prompt.id
 
     @property
     def size(self) -> int:

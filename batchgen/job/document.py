@@ -5,11 +5,11 @@ gigabytes. A job file is read by the YAML 1.2 core rules instead, from PyYAML's 
 merge keys, tags or duplicate keys, and caps on size, depth and numbers.
 """
 
-import math
 import re
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +18,7 @@ import yaml
 from batchgen.errors import JobError, Problem
 from batchgen.job.faults import syntax_problem
 from batchgen.job.files import Place, decode_text, read_regular_file
+from batchgen.job.scalars import INT, MAX_DIGITS, resolve
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_LINES = 1_000_000
@@ -25,7 +26,6 @@ MAX_VALUES = 250_000  # keys included; of each its place is kept, which takes so
 MAX_DEPTH = 50
 MAX_PROBLEMS = 20  # a file that is no job at all has a mistake in every line
 MAX_SOURCE = 10_000  # characters of a line that is shown beside a mistake
-MAX_DIGITS = 19  # 2**63 has 19; a number of thousands of digits makes int() raise
 
 
 class Mark(Protocol):
@@ -58,14 +58,11 @@ class Source(Protocol):
     def place(self, path: Keys, *, of_key: bool = False) -> Place:
         """Where the value at *path* (or its key) stands; else the nearest thing above it."""
 
+    def path_at(self, place: Place) -> Keys | None:
+        """The way to what stands at *place*; None when that is no place of its own."""
+
 
 _ELSEWHERE = "many prompts go into a file of their own (prompts: [{file: prompts.txt}])"
-
-_NULL = re.compile(r"null|Null|NULL|~|")
-_TRUE = re.compile(r"true|True|TRUE")
-_FALSE = re.compile(r"false|False|FALSE")
-_INT = re.compile(r"[-+]?[0-9]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # libyaml tells the place of such a character in bytes, PyYAML in characters: looked for here.
@@ -99,6 +96,14 @@ class Document:
             path = path[:-1]
         return self.text.place(self.values.get(path, 0))
 
+    def path_at(self, place: Place) -> Keys | None:
+        """The way to what stands at *place*; None when that is no place of its own."""
+        if place.file != self.file:
+            return None
+        index = self.text.index(place)
+        every = chain(self.keys.items(), self.values.items())
+        return next((path for path, found in every if found == index), None)
+
 
 class _Text:
     """The text of a file, and the place of every character in it."""
@@ -107,6 +112,9 @@ class _Text:
         self.file = file
         self.text = text
         self._starts = array("I", [0, *(end.end() for end in _LINE_END.finditer(text))])
+
+    def index(self, place: Place) -> int:
+        return self._starts[place.line - 1] + place.column - 1
 
     def place(self, index: int) -> Place:
         line = bisect_right(self._starts, index) - 1
@@ -226,7 +234,7 @@ class _Reader:
             self._put(value, mark)
 
     def _plain(self, text: str, mark: Mark) -> object:
-        if len(text.lstrip("+-")) > MAX_DIGITS and _INT.fullmatch(text):
+        if len(text.lstrip("+-")) > MAX_DIGITS and INT.fullmatch(text):
             self.refuse(mark, f"expected a number of at most {MAX_DIGITS} digits, or quotes around")
             return None
         return resolve(text)
@@ -267,21 +275,6 @@ class _Reader:
             path = (*path, key)
         self.values[path] = mark.index
         return path
-
-
-def resolve(text: str) -> str | int | float | bool | None:
-    """Read an unquoted scalar by the YAML 1.2 core rules; ``16:9``, ``no``, dates stay text.
-
-    Numbers are decimal and finite: ``0x10``, ``0o7``, ``.inf`` and ``1e999`` stay text too.
-    """
-    for pattern, value in ((_NULL, None), (_TRUE, True), (_FALSE, False)):
-        if pattern.fullmatch(text):
-            return value
-    if _INT.fullmatch(text):
-        return int(text) if len(text.lstrip("+-")) <= MAX_DIGITS else text
-    if _FLOAT.fullmatch(text) and len(text) <= 40 and math.isfinite(float(text)):
-        return float(text)
-    return text
 
 
 def _refuse_control_characters(text: str) -> None:

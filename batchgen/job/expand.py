@@ -62,7 +62,7 @@ class Expander:
         for template in prompt.templates(self.sweep.job_seed):
             drawn += 1
             self.texts += 1
-            grids = self._grids(prompt, self._used(template))
+            grids = self._grids(prompt, self._used(template, prompt))
             wrong = _misfit(grids, prompt) or self._missing(template, prompt, grids, own)
             if wrong:
                 self.refuse(*wrong)
@@ -74,16 +74,14 @@ class Expander:
                     if self.made > MAX_BOXES:
                         raise TooManyError
                     text = template.fill(_known(part, own) if template.names else own)
-                    yield Box(
-                        prompt_id=prompt.id, text=text, grid=part, entry=self.texts, own=label
-                    )
+                    yield Box(prompt=prompt, text=text, grid=part, entry=self.texts, own=label)
         if drawn < prompt.count():
             few = f"only {drawn:,} of {prompt.count():,} different texts were drawn"
             self.short.append((prompt.place, f"{few}: the weights leave little chance to others"))
 
     def size(self, prompt: Prompt) -> int:
         """How many variants *prompt* has before any rule, by multiplication."""
-        own, used = prompt.values, self._used(Template(prompt.text))
+        own, used = prompt.values, self._used(Template(prompt.text), prompt)
         size = self.sweep.repeat * prompt.count()
         for axis in (*self.sweep.axes, *self._more(own)):
             if isinstance(axis, Link):
@@ -92,9 +90,11 @@ class Expander:
                 size *= len(own.get(axis.name, axis.values))
         return size
 
-    def _used(self, template: Template) -> frozenset[str]:
+    def _used(self, template: Template, prompt: Prompt) -> frozenset[str]:
         """The words that make a difference for a text: it uses them, or a rule asks for them."""
-        return frozenset(n for n in template.names | self._asked if not self.sweep.sends(n))
+        edits = (rule for rule in self.sweep.rules if not rule.only and rule.touches(prompt.id))
+        names = template.names.union(*(rule.where for rule in edits))
+        return frozenset(name for name in names if not self.sweep.sends(name))
 
     def _multiplies(self, axis: Axis, used: frozenset[str]) -> bool:
         """Whether the values of *axis* make different variants of a text that uses those words."""
@@ -125,11 +125,6 @@ class Expander:
         """What axes and rules speak of."""
         rules = (name for rule in self.sweep.rules for name in (*rule.where, *(rule.then or ())))
         return frozenset([*(axis.name or "" for axis in self.sweep.axes), *rules])
-
-    @cached_property
-    def _asked(self) -> frozenset[str]:
-        """What rules ask for."""
-        return frozenset(name for rule in self.sweep.rules for name in rule.where)
 
     def _spread(self, own: Mapping[str, Values], used: frozenset[str]) -> list[Grid]:
         """The product of all axes: one grid for each choice of what is not independent."""

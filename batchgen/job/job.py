@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import Problem
+from batchgen.job.document import Source
 from batchgen.job.models import Model, find_model
 from batchgen.job.names import KEY_DIGITS, image_name
 from batchgen.job.outline import Outline
@@ -56,6 +57,8 @@ class Job:
     service: str
     models: tuple[Model, ...]
     """Those that its variants ask for, in their order."""
+    source: Source
+    """What was read, with the place of everything."""
     prompts: tuple[Prompt, ...]
     outline: Outline
     variants: Variants

@@ -38,6 +38,15 @@ class Layers:
         document, there = self._origin(path)
         return document.place(there, of_key=of_key)
 
+    def path_at(self, place: Place) -> Keys | None:
+        """The way to what stands at *place*; None when that is no place of its own."""
+        for path, (document, there) in self.origins.items():
+            shown = document.place(()).source
+            found = document.path_at(place) if place.source in shown or place.line > 1 else None
+            if found is not None and found[: len(there)] == there:
+                return (*path, *found[len(there) :])
+        return None
+
     def _origin(self, path: Keys) -> tuple[Document, Keys]:
         above = path
         while above not in self.origins:

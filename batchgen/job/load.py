@@ -139,6 +139,7 @@ class _Loader:
         place = self.document.place
         found = {name: place(("vars", name), of_key=True) for name in self.shape.vars}
         found |= {name: place(("params", name), of_key=True) for name in self.shape.params}
+        found |= {name: place(("matrix", name), of_key=True) for name in self.shape.matrix}
         return {**found, MODEL: place((MODEL,))} if self.document.has((MODEL,)) else found
 
     def _ruled(self, sweep: Sweep, matrix: MatrixReader, prompts: Sequence[Prompt]) -> Sweep:
@@ -179,6 +180,7 @@ class _Loader:
             return None
         try:
             boxes = [box for prompt in prompts for box in main.boxes(prompt)]
+            more.texts = main.texts
             boxes += [box for prompt in added for box in more.boxes(prompt)]
         except TooManyError:
             self._too_many(asked, most, shown)
@@ -226,6 +228,7 @@ class _Loader:
             name=self.shape.name,
             service=self.shape.service,
             models=tuple(find_model(name) for name in variants.models()),
+            source=self.document,
             prompts=prompts,
             outline=shown,
             variants=variants,

@@ -27,6 +27,8 @@ class Prompt:
     text: str
     values: Mapping[str, Values]
     place: Place
+    again: Place | None = None
+    """Where it is named once more, under ``add``, with other values."""
     wild: Phrase | None = None
     """The text as a tree, for one with wildcards."""
     sample: int | None = None

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchgen.errors import JobError, UsageError
-from batchgen.job.document import MAX_DIGITS, resolve
 from batchgen.job.files import Place, decode_text, read_regular_file
 from batchgen.job.parquetfiles import parquet_rows
+from batchgen.job.scalars import MAX_DIGITS, resolve
 from batchgen.job.wording import describe
 
 MAX_FILE_BYTES = 256 * 1024 * 1024

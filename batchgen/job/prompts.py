@@ -120,7 +120,7 @@ class PromptReader:
         if own is None:
             return None
         values = {**prompt.values, **own.values}
-        return replace(prompt, values=values or _NOTHING)
+        return replace(prompt, values=values or _NOTHING, again=place("", False))
 
     def _raw(self, items: Iterable[str | PromptEntry | PromptFile]) -> Iterator[_Raw]:
         for index, item in enumerate(items):

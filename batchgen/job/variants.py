@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import overload
 
 from batchgen.job.axes import Values
-from batchgen.job.boxes import REPEAT, Box, Grid
+from batchgen.job.boxes import REPEAT, Box
 from batchgen.job.canonical import canonical
 from batchgen.job.keys import GridKeys
 
@@ -144,10 +144,14 @@ class Variants(Sequence[Variant]):
                 if name != REPEAT:
                     yield grid.model, name, values
 
-    def grid_at(self, index: int) -> Grid:
-        """The grid that the variant at *index* is a point of."""
-        self._go_to(self._order[self._window[index]])
-        return self._box.grid
+    def position_of(self, key: str) -> int | None:
+        """Where the first variant whose key begins with *key* stands in the order of the file."""
+        whole = self.ordered(range(self._total))
+        return next((i for i, own in enumerate(whole.keys()) if own.startswith(key)), None)
+
+    def at(self, position: int) -> tuple[Variant, Box]:
+        """The variant at *position* in the order of the file, and the box that it is one of."""
+        return self._variant(range(self._total)[position]), self._box
 
     def _alike(self) -> Iterator[list[Box]]:
         """The boxes in order, those together that share their grid."""

@@ -8,7 +8,8 @@ import yaml
 
 from batchgen.errors import JobError, UsageError
 from batchgen.job import document
-from batchgen.job.document import parse_document, read_document, resolve
+from batchgen.job.document import parse_document, read_document
+from batchgen.job.scalars import resolve
 
 LOADERS = [
     pytest.param(yaml.SafeLoader, id="pyyaml"),

@@ -172,6 +172,13 @@ def test_only_leaves_the_variants_that_have_the_values(load):
     assert {v.key for v in load_job("job.yaml", only=["look=ink"]).variants} < whole
 
 
+def test_a_prompt_that_does_not_use_a_word_has_no_variant_of_its_values(load):
+    text = "name: k\nprompts: [{id: a, text: 'a {light}'}, b]\nmatrix: {light: [dawn, dusk]}\n"
+    assert len(load(text).variants) == 3
+    (variant,) = load_job("job.yaml", only=["light=dawn"]).variants
+    assert variant.request["prompt"] == "a dawn"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

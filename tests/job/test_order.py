@@ -11,7 +11,9 @@ from batchgen.job import balance
 from batchgen.job.axes import Values
 from batchgen.job.balance import balanced
 from batchgen.job.boxes import Box, Grid
+from batchgen.job.files import Place
 from batchgen.job.load import Job
+from batchgen.job.prompt import Prompt
 from batchgen.job.shuffle import Shuffled
 
 JOB = "name: k\norder: balanced\n"
@@ -123,8 +125,11 @@ def _boxes(sizes: list[int]) -> list[Box]:
     def grid(size: int) -> Grid:
         return Grid(model="m", values={"s": Values(range(size))}, labels={}, words={}, places={})
 
+    def prompt(name: str) -> Prompt:
+        return Prompt(id=name, text="t", values={}, place=Place(file="j", line=1, column=1))
+
     return [
-        Box(prompt_id=f"p{n}", text="t", grid=grid(size), entry=n, own={})
+        Box(prompt=prompt(f"p{n}"), text="t", grid=grid(size), entry=n, own={})
         for n, size in enumerate(sizes)
     ]
 
