@@ -24,7 +24,7 @@ from batchgen.api.retry import backoff
 from batchgen.errors import ApprovalError, BatchgenError, ExitCode, LockedError, UsageError
 from batchgen.run.accounts import Outcome
 from batchgen.run.hooks import Begun
-from batchgen.text import keep_secret
+from batchgen.text import keep_secret, redact
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +156,8 @@ class Notifier:
 
     async def _tell(self, event: str, way: str, facts: Mapping[str, object]) -> None:
         known = {**dict.fromkeys(_NAMES), **self._facts, **facts, "event": event}
+        # Words of an error may quote what was given, such as an address with the key in it.
+        known = {n: redact(fact) if isinstance(fact, str) else fact for n, fact in known.items()}
         posts = []
         if self._targets.ping:
             url = self._targets.ping

@@ -10,6 +10,7 @@ import pytest
 from tests.support import cli
 from tests.support.account import POISONS
 from tests.support.bench import QUICK, Bench
+from tests.support.listening import listener
 from tests.support.misdeeds import IMAGES, NSFW, OUTPUTS, POLLS, SUBMITS
 
 FORMS = [
@@ -94,6 +95,7 @@ def test_no_command_shows_a_key_that_every_answer_quotes(bench: Bench):
         ("status", "out/job", "--json"): 0,
         ("plan", "job.yaml", "--json"): 0,
         ("plan", "other.yaml", "--check"): 0,
+        ("doctor", "job.yaml", "--json"): 2,
         ("verify", "out/job", "--repair", "--json"): 3,
         ("reconcile", "out/job", "--grace", 0): 5,
         ("run", "job.yaml", "--verbose"): 5,
@@ -115,6 +117,16 @@ def test_no_history_makes_us_write_the_key(bench: Bench):
         # Which of two is whose, no history without the requests can tell.
         assert (done.returncode, bench.states()) == (5, {"uncertain": 2}), done.stderr
         _check(bench, done.stdout, done.stderr)
+
+
+def test_nobody_is_told_the_key(bench: Bench):
+    bench.job(1)
+    with listener() as there:
+        told = {"BATCHGEN_PING_URL": f"{there.base}/ping", "BATCHGEN_WEBHOOK_URL": there.base}
+        done = bench.run("--base-url", f"https://me:{cli.KEY}@a.example", env={**bench.env, **told})
+        assert done.returncode == 2
+        assert "https://me:***@a.example" in str(there.heard)
+        _check(bench, done.stderr, str(there.heard))
 
 
 class _Raises:
