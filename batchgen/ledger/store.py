@@ -28,6 +28,7 @@ from batchgen.ledger.rows import (
     to_entry,
     to_image,
 )
+from batchgen.ledger.seal import is_sealed, seal
 from batchgen.ledger.writer import Writer, connect
 
 _CHUNK = 500
@@ -48,6 +49,7 @@ class Ledger:
         Raises StorageError when it cannot be opened or is not a ledger of this version.
         """
         self.path = path
+        self._sound = False
         with ExitStack() as stack:
             try:
                 self._reader = stack.enter_context(closing(connect(path, read_only=read_only)))
@@ -72,6 +74,7 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         """Close it. What SQLite could not read becomes a StorageError."""
+        self._sound = self._sound and not isinstance(error, sqlite3.Error)
         self.close()
         if isinstance(error, sqlite3.Error):
             advice = "; batchgen verify --repair rebuilds it"
@@ -82,20 +85,27 @@ class Ledger:
         if self._writer:
             self._writer.close()
         self._reader.close()
+        if self._writer and self._sound and not self._writer.failed:
+            seal(self.path)
 
     def check(self) -> None:
         """Look for torn or damaged pages and records. Raises DamagedError.
 
         The indexes are compared with their tables: a key or a state that a flipped bit has changed
-        would otherwise look like a variant that was never submitted.
+        would otherwise look like a variant that was never submitted. A file that is still sealed
+        was found sound before.
         """
         try:
+            self._sound = is_sealed(self.path)
+            if self._sound:
+                return
             (verdict,) = self._reader.execute("PRAGMA integrity_check(1)").fetchone()
             self.counts()
         except (sqlite3.Error, ValueError) as error:  # a verdict may quote damaged text
             verdict = str(error)
         if verdict != "ok":
             raise DamagedError(f"the ledger {self.path} is damaged ({verdict})")
+        self._sound = True
 
     # Writing ------------------------------------------------------------------------------------
 
@@ -210,12 +220,14 @@ class Ledger:
 
     def files(self) -> Iterator[tuple[str, str, int]]:
         """Key, file name and size in bytes of all saved images, in the order they were saved."""
-        # Few variants have images and are not saved: a look into the index of those is quick.
-        sql = (
-            "SELECT i.seq, i.key, i.file_name, i.bytes FROM images i WHERE i.seq > ? "
-            f"AND NOT EXISTS (SELECT 1 FROM variants v INDEXED BY unfinished WHERE {sums.UNSAVED} "
-            "AND v.key = i.key) ORDER BY i.seq LIMIT ?"
-        )
+        sql = "SELECT i.seq, i.key, i.file_name, i.bytes FROM images i WHERE i.seq > ? "
+        if self._reader.execute(sums.ANY_LOST).fetchone()[0]:
+            # Few variants have images and are not saved: a look into their index is quick.
+            sql += (
+                "AND NOT EXISTS (SELECT 1 FROM variants v INDEXED BY unfinished "
+                f"WHERE {sums.UNSAVED} AND v.key = i.key) "
+            )
+        sql += "ORDER BY i.seq LIMIT ?"
         after = 0
         while rows := self._reader.execute(sql, (after, _CHUNK)).fetchall():
             for _, key, name, size in rows:

@@ -19,10 +19,12 @@ _EACH = ", ".join(f"count(*) FILTER (WHERE wanted AND state = '{state}')" for st
 _COUNTS = f"SELECT count(*) FILTER (WHERE state NOT IN ({_listed(*State)})), {_EACH} FROM variants"
 _MADE = "SELECT count(*), coalesce(sum(i.bytes), 0), coalesce(sum(i.nsfw), 0) "
 # Those of variants that are not saved are few: looking for the variant of each would take longer.
-_LOST = (
-    f"{_MADE} FROM variants v INDEXED BY unfinished CROSS JOIN images i ON i.key = v.key "
-    f"WHERE {UNSAVED}"
+_LOST_IMAGES = (
+    f"FROM variants v INDEXED BY unfinished CROSS JOIN images i ON i.key = v.key WHERE {UNSAVED}"
 )
+_LOST = f"{_MADE} {_LOST_IMAGES}"
+ANY_LOST = f"SELECT EXISTS (SELECT 1 {_LOST_IMAGES})"
+"""Whether there are images of variants that are not saved."""
 _HELD = "state IN ('submitting', 'uncertain')"
 _REFUND = "state = 'failed' AND prediction_id NOTNULL"
 _SUMS = (

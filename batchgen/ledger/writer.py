@@ -95,6 +95,11 @@ class Writer:
         self._jobs.put(None)
         self._thread.join()
 
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be written."""
+        return self._broken is not None
+
     def _write_all(self) -> None:
         """The writer thread: commit whatever has queued up, again and again."""
         while (first := self._jobs.get()) is not None:
