@@ -21,7 +21,7 @@ class ImageStore:
     def __init__(self, folder: DatasetFolder) -> None:
         """Store below *folder*."""
         self._parts = folder.parts
-        self._placing = Together(partial(place, folder.root), hands=_HANDS)
+        self._placing = Together(partial(place, folder.root, set()), hands=_HANDS)
 
     async def store(
         self, chunks: AsyncIterator[bytes], *, part: str, names: Callable[[bool], str]

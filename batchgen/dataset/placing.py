@@ -20,7 +20,8 @@ from batchgen.errors import StorageError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC
-_Names = tuple[str, ...]
+Names = tuple[str, ...]
+"""A folder below the dataset's: its name after those of the folders above it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +48,18 @@ class Arrival:
     can have, for when a different file is already there."""
 
 
-def place(root: Path, arrivals: Sequence[Arrival]) -> list[StoredImage | Exception]:
+def place(
+    root: Path, fresh: set[Names], arrivals: Sequence[Arrival]
+) -> list[StoredImage | Exception]:
     """Make *arrivals* durable under their final names below *root*.
 
+    *fresh* holds the folders that were made there and whose own names may not be durable yet; it
+    is shared by all threads that place images there.
     What went wrong stands in the place of its receipt, and nothing is left of that image: a
     PictureError when its bytes are no whole image, a StorageError when writing failed.
     """
     found: dict[int, StoredImage | Exception] = {}
-    with _Folders(root) as folders:
+    with _Folders(root, fresh) as folders:
         ways = {number: _way(folders, arrival) for number, arrival in enumerate(arrivals)}
         while ways:
             for number, way in list(ways.items()):
@@ -117,11 +122,12 @@ class _Folders:
     was put there; and each is synced once.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, fresh: set[Names]) -> None:
         self._root = root
-        self._open: dict[_Names, int] = {}
-        self._synced: dict[_Names, OSError | None] = {}
-        self._changed: set[_Names] = set()
+        self._fresh = fresh
+        self._open: dict[Names, int] = {}
+        self._synced: dict[Names, OSError | None] = {}
+        self._changed: set[Names] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -146,11 +152,12 @@ class _Folders:
         for depth in reversed(range(len(parts))):
             self._sync(parts[:depth])
 
-    def _sync(self, names: _Names) -> None:
+    def _sync(self, names: Names) -> None:
         if names in self._changed and names not in self._synced:
             self._synced[names] = None
             try:
                 os.fsync(self._open[names])
+                self._fresh -= {made for made in self._open if made[:-1] == names}
             except OSError as error:  # told once only: the next sync would call all well
                 self._synced[names] = error
         if failed := self._synced.get(names):
@@ -172,22 +179,27 @@ class _Folders:
         with os.fdopen(os.open(own, os.O_RDONLY | _FILE, dir_fd=folder), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
-    def _at(self, names: _Names) -> int:
+    def _at(self, names: Names) -> int:
         """A descriptor of the folder *names*, made where it is missing."""
         if names not in self._open:
             self._open[names] = self._opened(names)
         return self._open[names]
 
-    def _opened(self, names: _Names) -> int:
+    def _opened(self, names: Names) -> int:
         if not names:
             return os.open(self._root, _FOLDER)
-        *above, own = names
-        parent = self._at(tuple(above))
+        own, parent = names[-1], self._at(names[:-1])
         try:
             with suppress(FileNotFoundError):
-                return os.open(own, _FOLDER | _FILE, dir_fd=parent)
-            os.mkdir(own, 0o775, dir_fd=parent)
-            self._changed.add(tuple(above))
+                opened = os.open(own, _FOLDER | _FILE, dir_fd=parent)
+                # Another thread may have made it, and be on the way to sync that.
+                if names in self._fresh:
+                    self._changed.add(names[:-1])
+                return opened
+            self._fresh.add(names)
+            self._changed.add(names[:-1])
+            with suppress(FileExistsError):
+                os.mkdir(own, 0o775, dir_fd=parent)
             return os.open(own, _FOLDER | _FILE, dir_fd=parent)
         except OSError:
             refuse_odd(self._root.joinpath(*names), folder=True)

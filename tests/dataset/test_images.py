@@ -13,7 +13,7 @@ from batchgen.dataset import images
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.picture import Picture, PictureError
-from batchgen.dataset.placing import Arrival, StoredImage, place
+from batchgen.dataset.placing import Arrival, Names, StoredImage, place
 from batchgen.errors import StorageError
 from tests.dataset.pictures import chunk, noisy, picture
 from tests.ledger.made import full_disk
@@ -276,7 +276,7 @@ def test_images_that_come_together_share_the_sync_of_their_folder(folder, monkey
 
     monkeypatch.setattr(os, "fsync", counted)
     arrivals = [arrival(folder, f"espresso/{n}", data) for n, data in enumerate([PNG, b"x", OTHER])]
-    first, failed, last = place(folder.root, arrivals)
+    first, failed, last = place(folder.root, set(), arrivals)
     assert synced == ["espresso-0", "espresso-2", "espresso", "images", folder.root.name]
     assert isinstance(first, StoredImage)
     assert isinstance(last, StoredImage)
@@ -295,11 +295,41 @@ def test_a_folder_that_cannot_be_synced_fails_all_that_came_into_it(folder, monk
 
     monkeypatch.setattr(os, "fsync", broken)
     arrivals = [arrival(folder, name, PNG) for name in ("espresso/a", "espresso/b", "mocha/c")]
-    *failed, other = place(folder.root, arrivals)
+    *failed, other = place(folder.root, set(), arrivals)
     assert [str(error) for error in failed] == [
         f"cannot write {folder.parts}/espresso-{name}: Input/output error" for name in "ab"
     ]
     assert isinstance(other, StoredImage)
+
+
+def test_folders_that_two_threads_need_at_once_are_made_once_and_synced_by_both(
+    folder, monkeypatch
+):
+    fresh: set[Names] = set()
+    mkdir, synced = os.mkdir, []
+    fsync = os.fsync
+
+    def counted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def beaten(name: str, mode: int, dir_fd: int) -> None:
+        """Another thread places an image in the same folder at this moment."""
+        monkeypatch.setattr(os, "mkdir", mkdir)
+        (other,) = place(folder.root, fresh, [arrival(folder, "espresso/b", OTHER)])
+        assert isinstance(other, StoredImage)
+        synced.clear()
+        mkdir(name, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mkdir", beaten)
+    monkeypatch.setattr(os, "fsync", counted)
+    (stored,) = place(folder.root, fresh, [arrival(folder, "espresso/a", PNG)])
+    assert isinstance(stored, StoredImage)
+    assert synced == ["espresso", folder.root.name]
+    assert fresh == set()
+    fresh.add(("images", "espresso"))
+    place(folder.root, fresh, [arrival(folder, "espresso/c", PNG)])
+    assert synced[2:] == ["espresso-c", "espresso", "images"]
 
 
 def arrival(folder: DatasetFolder, name: str, data: bytes) -> Arrival:
