@@ -106,6 +106,11 @@ class DatasetFolder:
         return self.root / "images"
 
     @property
+    def tops(self) -> tuple[Path, ...]:
+        """The folders that images come into: the usual one, flagged ones, those to be deleted."""
+        return self.images, self.root / "nsfw", self.root / "dropped"
+
+    @property
     def parts(self) -> Path:
         """Downloads that are not whole yet."""
         return self.state / "parts"
@@ -147,11 +152,12 @@ class DatasetFolder:
         private = (self.job, self.log, self.decisions, self.local_service, self.runs)
         for path in (*files, self.last_success, *private, *ledger):
             refuse_odd(path)
-        for top in (self.quarantine, self.images):
+        refuse_odd(self.quarantine, folder=True)
+        for top in self.tops:
             refuse_odd(top, folder=True)
-        for above, folders, _ in os.walk(self.images):
-            for name in folders:
-                refuse_odd(Path(above, name), folder=True)
+            for above, folders, _ in os.walk(top):
+                for name in folders:
+                    refuse_odd(Path(above, name), folder=True)
 
     def clear_parts(self) -> None:
         """Throw away downloads that an earlier run left unfinished; only the owner may do so."""
@@ -256,6 +262,15 @@ def quarantine(folder: DatasetFolder, path: Path) -> None:
         path.rename(folder.quarantine / f"{stamp}_{path.name}")
     except OSError as error:
         raise storage_error(error, folder.quarantine) from None
+
+
+def drop(folder: DatasetFolder, name: str) -> None:
+    """Delete the image *name*, as its job asks. Raises StorageError."""
+    path = folder.root / name
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from None
 
 
 def sync_folder(folder: Path) -> None:

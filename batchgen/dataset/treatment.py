@@ -10,6 +10,7 @@ from batchgen.dataset.folder import DatasetFolder
 
 ALSO = ("captions", "rows", "croissant", "checksums")
 """What can be written beside the images: .txt, .json, ``croissant.json``, ``SHA256SUMS``."""
+_PLACES = {"quarantine": "nsfw", "drop": "dropped"}
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
@@ -21,6 +22,14 @@ class Treatment:
     """Pattern of the text of an image; its placeholders are columns of the manifest."""
     also: frozenset[str] = frozenset()
     """Those of ALSO that are wanted."""
+
+    nsfw: str = "keep"
+    """What becomes of an image that is flagged: ``keep``, ``quarantine`` or ``drop``."""
+
+    def place(self, name: str, *, nsfw: bool | None) -> str:
+        """Where the image called *name*, below ``images/``, goes."""
+        top = _PLACES.get(self.nsfw) if nsfw else None
+        return name if top is None else f"{top}/{name.removeprefix('images/')}"
 
     def text(self, row: Mapping[str, object]) -> str:
         """The caption of *row*; what is unknown leaves nothing."""
@@ -42,8 +51,9 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
     output = job.get("output") if isinstance(job, dict) else None
     if not isinstance(output, dict):
         return Treatment()
-    caption, also = output.get("caption"), output.get("also")
+    caption, also, nsfw = (output.get(name) for name in ("caption", "also", "nsfw"))
     return Treatment(
         caption=caption if isinstance(caption, str) else Treatment.caption,
         also=frozenset(also if isinstance(also, list) else ()) & frozenset(ALSO),
+        nsfw=nsfw if nsfw in _PLACES else Treatment.nsfw,
     )

@@ -100,16 +100,18 @@ class View:
         self.columns = tuple(view_columns(seen or {name: set() for name in columns()}))
 
     def _keep(self, place: int, row: Mapping[str, object]) -> None:
-        name, key, number = row["file_name"], row["variant_key"], row["image_index"]
-        looks = (("blank", near_blank(self.folder.root, row)), ("size", wrong_size(row)))
-        flags = " ".join(word for word, holds in looks if holds)
-        image = (Path(str(name)).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
-        self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)
+        name, key, number = str(row["file_name"]), row["variant_key"], row["image_index"]
         self._db.execute(
             "INSERT INTO prompts VALUES (?, ?) "
             "ON CONFLICT DO UPDATE SET nsfw = nsfw + excluded.nsfw",
             (row["prompt_id"], row.get("nsfw") is True),
         )
+        if not name.startswith("images/"):  # put aside or deleted, as the job asks
+            return
+        looks = (("blank", near_blank(self.folder.root, row)), ("size", wrong_size(row)))
+        flags = " ".join(word for word, holds in looks if holds)
+        image = (Path(name).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
+        self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)
 
     def __enter__(self) -> Self:
         return self

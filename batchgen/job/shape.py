@@ -142,6 +142,11 @@ class Output(Section):
         default="{prompt}",
         description="Pattern of the caption of an image, for training: {prompt}, {style} …",
     )
+    nsfw: Literal["keep", "quarantine", "drop"] = Field(
+        default="keep",
+        description="What to do with the file of an image that the service flags: keep it among "
+        "the others, put it below nsfw/, or delete it; its row stays.",
+    )
     also: list[Literal["captions", "rows", "croissant", "checksums"]] = Field(
         default=[],
         description="What to write beside the images: a .txt with the caption or a .json with the "

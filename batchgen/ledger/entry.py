@@ -19,6 +19,9 @@ from typing import Unpack
 
 from batchgen.ledger.fields import Fields
 
+DROPPED = "dropped/"
+"""How names begin of images that are not kept."""
+
 
 class State(StrEnum):
     """Where a variant stands."""
@@ -121,6 +124,11 @@ class Image:
     height: int
     nsfw: bool | None
     saved_at: str
+
+    @property
+    def dropped(self) -> bool:
+        """Whether its file was deleted as the job asks: only the record is kept."""
+        return self.file_name.startswith(DROPPED)
 
 
 @dataclass(frozen=True, kw_only=True)

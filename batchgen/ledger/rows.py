@@ -48,7 +48,7 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*")
 _TIMES = ("intent_at", "created_at", "submitted_at", "completed_at")
 _LEAST = {"revision": 1, "images_asked": 1, "attempts": 0, "polls": 0, "spent_micros": 0}
-_FILE_NAME = re.compile(r"images(/(?!\.)[A-Za-z0-9._ -]{1,250})+")
+_FILE_NAME = re.compile(r"(?:images|nsfw|dropped)(/(?!\.)[A-Za-z0-9._ -]{1,250})+")
 _INSERT_IMAGE = """
 INSERT INTO images (key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw,
                     saved_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -159,7 +159,7 @@ def check_image_name(value: object) -> None:
 
 
 def is_image_name(value: object) -> bool:
-    """Whether *value* is a name that batchgen gives to images: below ``images/``, and plain."""
+    """Whether *value* is a name that batchgen gives to images: below its folders, and plain."""
     return isinstance(value, str) and len(value) <= 1_000 and bool(_FILE_NAME.fullmatch(value))
 
 

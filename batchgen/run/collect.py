@@ -7,6 +7,7 @@ from itertools import count
 from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
 from batchgen.api.retry import backoff, may_download_again
 from batchgen.api.wire import Prediction
+from batchgen.dataset.folder import drop
 from batchgen.dataset.picture import PictureError
 from batchgen.dataset.placing import StoredImage
 from batchgen.job.models import find_model
@@ -38,6 +39,9 @@ async def collect(run: Context, entry: Entry, prediction: Prediction) -> Entry:
         error=short if missing else None,
     )
     await run.ledger.write(entry, images)
+    for image in images:
+        if image.dropped:
+            drop(run.folder, image.file_name)
     # Straight after the commit, so that rows land in the order of the ledger.
     rows = [manifest_row(entry, image) for image in images]
     run.manifest.append(rows)
@@ -80,7 +84,7 @@ async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequenc
         if not address:
             continue  # this one was withheld; the others are paid
         try:
-            stored = await _download(run, entry, index, address)
+            stored = await _download(run, entry, index, address, nsfw=prediction.nsfw(index))
         except GoneError as error:
             log.info("image %d of %s: %s", index, entry.prediction_id, error)
             return None
@@ -90,11 +94,13 @@ async def _images(run: Context, entry: Entry, prediction: Prediction) -> Sequenc
     return images
 
 
-async def _download(run: Context, entry: Entry, index: int, address: str) -> StoredImage | None:
+async def _download(
+    run: Context, entry: Entry, index: int, address: str, *, nsfw: bool | None
+) -> StoredImage | None:
     """One image, tried a few times; None when it cannot be had now. Raises GoneError."""
 
     def name(whole_key: bool) -> str:
-        return image_name(
+        wanted = image_name(
             run.file_name,
             prompt_id=entry.prompt_id,
             key=entry.key if whole_key else entry.key[:KEY_DIGITS],
@@ -106,6 +112,7 @@ async def _download(run: Context, entry: Entry, index: int, address: str) -> Sto
                 "variant_key": entry.key,
             },
         )
+        return run.treatment.place(wanted, nsfw=nsfw)
 
     for tries in count(1):
         try:

@@ -10,6 +10,7 @@ from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest
+from batchgen.dataset.treatment import Treatment
 from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
@@ -49,6 +50,7 @@ class Context:
     ledger: Ledger
     folder: DatasetFolder
     images: ImageStore
+    treatment: Treatment
     manifest: Manifest
     stop: Stop
     spend: Spend

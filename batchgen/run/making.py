@@ -13,6 +13,7 @@ from batchgen.dataset.disk import network_file_system
 from batchgen.dataset.folder import DatasetFolder, write_whole
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns
+from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
@@ -257,6 +258,7 @@ class _Run:
             ledger=ledger,
             folder=self.folder,
             images=ImageStore(self.folder),
+            treatment=read_treatment(self.folder),
             manifest=manifest,
             stop=self.stop,
             spend=Spend(

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder, quarantine
+from batchgen.dataset.folder import DatasetFolder, drop, quarantine
 from batchgen.dataset.picture import PictureError, examine
 from batchgen.errors import StorageError
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant, Variants
-from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.options import RunOptions
 
@@ -102,7 +102,11 @@ async def restore_files(ledger: Ledger, folder: DatasetFolder) -> bool:
     root = str(folder.root)
     for key, name, size in ledger.files():
         path = f"{root}/{name}"
-        if _size(path) != size:
+        found = _size(path)
+        if name.startswith(DROPPED):
+            if found is not None:  # a run was killed before it could
+                drop(folder, name)
+        elif found != size:
             log.warning("%s is missing or damaged; it is fetched again", name)
             quarantine(folder, Path(path))
             broken[key] = None
@@ -135,7 +139,12 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
 
 
 def is_whole(path: Path, image: Image) -> bool:
-    """Whether the file at *path* is the very *image* that was saved. Raises StorageError."""
+    """Whether the file at *path* is the very *image* that was saved, or is not to be there.
+
+    Raises StorageError.
+    """
+    if image.dropped:
+        return True
     if _size(path) != image.bytes:
         return False
     try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.manifest import columns
-from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.rows import check, is_image_name
 from batchgen.ledger.salvage import salvage
 from batchgen.ledger.store import Ledger
@@ -111,6 +111,8 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
 
 
 def _there(folder: DatasetFolder, row: Mapping[str, object]) -> bool:
+    if str(row["file_name"]).startswith(DROPPED):
+        return True
     path = folder.root / str(row["file_name"])
     return path.is_file() and path.stat().st_size == row["bytes"]
 

@@ -15,6 +15,7 @@ from batchgen.dataset.folder import DatasetFolder, quarantine
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
+from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
@@ -102,6 +103,8 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
     for _, image in ledger.images():
         found.checked += 1
         known.add(image.file_name)
+        if image.dropped:
+            continue
         path = folder.root / image.file_name
         if not path.is_file():
             found.missing.append(image.file_name)
@@ -109,7 +112,7 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
             found.damaged.append(image.file_name)
     found.left = [*found.missing, *found.damaged, *_waiting(ledger)]
     found.costly = _gone(ledger)
-    files = (p for p in (folder.root / "images").rglob("*") if not p.is_dir())
+    files = (p for top in folder.tops for p in top.rglob("*") if not p.is_dir())
     there = (p.relative_to(folder.root).as_posix() for p in files)
     beside = {str(Path(name).with_suffix(end)) for name in known for end in SIDE_FILES.values()}
     found.foreign = sorted(name for name in there if name not in known and name not in beside)
@@ -202,6 +205,7 @@ async def _fetch(
             ledger=ledger,
             folder=folder,
             images=ImageStore(folder),
+            treatment=read_treatment(folder),
             manifest=manifest,
             stop=stop,
             spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),
