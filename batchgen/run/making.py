@@ -155,6 +155,7 @@ class _Run:
 
     def _begin(self) -> None:
         """Nothing stands in the way any more."""
+        log.info("the run %s begins", self.begun.run)
         remember_begin(self.begun)
         self.hooks.begun(self.begun)
 

@@ -24,7 +24,7 @@ from batchgen.api.retry import backoff
 from batchgen.errors import ApprovalError, BatchgenError, ExitCode, LockedError, UsageError
 from batchgen.run.accounts import Outcome
 from batchgen.run.hooks import Begun
-from batchgen.text import keep_secret, redact
+from batchgen.text import keep_secret, plain, redact
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,8 @@ class Notifier:
         way = {"success": "", "incomplete": "log"}.get(event, str(int(code)))
         if self._begun:
             await self._begun
+        # A sentence may quote a service.
+        sentence = "\n".join(map(plain, sentence.split("\n")))
         ended = {"exit_code": int(code), "class": code.word, "sentence": sentence}
         await self._tell(event, way, {**facts, **ended, "dataset": self._facts.get("dataset")})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.api import retry
+from batchgen.api.key import ApiKey
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import ExitCode, LockedError, StorageError, UsageError
 from batchgen.run.accounts import Counts, Outcome
@@ -135,6 +136,13 @@ async def test_what_cannot_be_delivered_is_tried_again_and_then_warned_of(
     assert len(there.heard) == tries
     said = [record.getMessage() for record in caplog.records]
     assert said == ([f"the webhook could not be told of this run: {trouble}"] if trouble else [])
+
+
+async def test_what_a_service_said_is_plain_and_without_the_key(there: Listener):
+    ApiKey("notified-0123456789")
+    error = StorageError("it says notified-0123456789\x1b[2J\nand more")
+    await Notifier(find_targets({"BATCHGEN_PING_URL": there.base + PATH}), "x").failed(error)
+    assert there.heard[0][1] == "storage: it says ***\\x1b[2J\nand more"
 
 
 async def test_where_nobody_listens_the_warning_holds_no_address(caplog):
