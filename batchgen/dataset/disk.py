@@ -25,5 +25,11 @@ def network_file_system(path: Path) -> str | None:
 
 
 def free_bytes(folder: Path) -> int:
-    """What the disk of *folder* has free for us. Raises OSError when there is no such folder."""
-    return shutil.disk_usage(folder).free
+    """What the disk that *folder* is on, or will be on, has free for us."""
+    return shutil.disk_usage(existing(folder)).free
+
+
+def existing(folder: Path) -> Path:
+    """The *folder* itself, or the nearest above it that is there."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.is_dir())

@@ -15,7 +15,7 @@ import aiohttp
 import batchgen
 from batchgen.api.client import ServiceClient
 from batchgen.api.key import KEY, KEY_FILE
-from batchgen.dataset.disk import free_bytes, network_file_system
+from batchgen.dataset.disk import existing, free_bytes, network_file_system
 from batchgen.errors import UsageError
 from batchgen.job.load import Pace
 from batchgen.job.tiers import LOWEST, TIERS
@@ -166,7 +166,7 @@ def _fastest(patient: Patient) -> float:
 
 def check_folder(root: Path) -> Check:
     """Whether files can be made where the dataset goes, and locks can be trusted there."""
-    there = _existing(root)
+    there = existing(root)
     try:
         with tempfile.TemporaryFile(dir=there) as file:
             file.write(b"x")
@@ -186,7 +186,7 @@ def check_folder(root: Path) -> Check:
 def check_disk(root: Path, pace: Pace | None, free: Callable[[Path], int] = free_bytes) -> Check:
     """Whether the disk has more room than a run keeps free."""
     least = MIN_FREE if pace is None or pace.min_free is None else pace.min_free
-    found = free(_existing(root))
+    found = free(root)
     if found >= least:
         return Check(name="disk", found=f"{size(found)} free")
     text = f"{size(found)} free, less than the {size(least)} that a run leaves free"
@@ -224,9 +224,3 @@ def check_notices(environment: Mapping[str, str]) -> Check:
         return Check(name="notices", verdict=WRONG, found=str(error), fix="mend or unset it")
     told = [n for n, t in (("a ping", targets.ping), ("a webhook", targets.webhook)) if t]
     return Check(name="notices", found=" and ".join(told) or "none; docs/schedules.md has some")
-
-
-def _existing(root: Path) -> Path:
-    """The folder itself, or the nearest above it that is there."""
-    root = root.absolute()
-    return next(path for path in (root, *root.parents) if path.is_dir())

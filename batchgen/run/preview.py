@@ -3,12 +3,12 @@
 Nothing is sent or written, and no key is needed.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from batchgen.dataset.disk import free_bytes
 from batchgen.job.load import Job, Pace
 from batchgen.job.models import find_model
 from batchgen.ledger.entry import State, Totals
@@ -84,7 +84,7 @@ def preview(job: Job, options: RunOptions) -> Preview:
         spent_micros=totals.spent_micros if totals else 0,
         seconds=_seconds(stock, limits, latency=_LOCAL_LATENCY if free else _LATENCY),
         new_bytes=round(images * _bytes_each(sizes, totals, free=free)),
-        free_bytes=_free_bytes(root),
+        free_bytes=free_bytes(root),
     )
 
 
@@ -113,9 +113,3 @@ def _bytes_each(sizes: Mapping[Size | None, int], totals: Totals | None, *, free
         return totals.bytes / totals.images
     pixels = sum(n * w * h for (w, h), n in ((size or _USUAL, n) for size, n in sizes.items()))
     return pixels / sum(sizes.values()) * (_LOCAL_PNG if free else _PNG)
-
-
-def _free_bytes(root: Path) -> int:
-    """What is left on the disk that the dataset at *root* is on, or will be on."""
-    there = next(path for path in (root, *root.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free

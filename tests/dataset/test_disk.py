@@ -1,5 +1,5 @@
 from batchgen.dataset import disk
-from batchgen.dataset.disk import free_bytes, network_file_system
+from batchgen.dataset.disk import existing, free_bytes, network_file_system
 
 
 def test_the_kind_of_a_network_file_system_is_told(tmp_path, monkeypatch):
@@ -11,8 +11,9 @@ def test_the_kind_of_a_network_file_system_is_told(tmp_path, monkeypatch):
     assert network_file_system(tmp_path.parent) is None
 
 
-def test_a_disk_has_room(tmp_path):
-    assert free_bytes(tmp_path) > 0
+def test_a_disk_has_room_for_a_folder_that_is_still_to_be_made(tmp_path):
+    assert existing(tmp_path / "new" / "folder") == tmp_path
+    assert free_bytes(tmp_path / "new" / "folder") > 0
 
 
 def test_a_system_without_a_list_of_mounts_says_nothing(tmp_path, monkeypatch):
