@@ -30,6 +30,19 @@ class PastRun:
     wall_s: float | None = None
 
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "run": str,
+    "started_at": str,
+    "ended_at": str,
+    "exit_code": int,
+    "word": str,
+    "why": str,
+    "images_made": int,
+    "spent_usd": (int, float),
+    "wall_s": (int, float),
+}
+
+
 def remember_begin(begun: Begun) -> None:
     """Write down that a run has begun. Raises StorageError."""
     begin = {"run": begun.run, "started_at": begun.started_at}
@@ -61,17 +74,24 @@ def remember_end(folder: DatasetFolder, outcome: Outcome, *, spent_before: int) 
 
 
 def past_runs(folder: DatasetFolder) -> Iterator[PastRun]:
-    """The runs of the dataset in the order they began; lines that are none of ours are left out."""
-    known = PastRun.__dataclass_fields__
+    """The runs of the dataset in the order they began; what is none of ours is left out."""
     found: dict[str, dict[str, object]] = {}
     if folder.runs.is_file():
         with folder.runs.open("rb") as lines:
             for line in lines:
-                try:
-                    facts = json.loads(line)
+                facts = _facts(line)
+                if "run" in facts:
                     found.setdefault(str(facts["run"]), {}).update(facts)
-                except (ValueError, KeyError, TypeError):
-                    continue
     for facts in found.values():
         if "started_at" in facts:
-            yield PastRun(**{name: facts[name] for name in facts if name in known})  # type: ignore[arg-type]
+            yield PastRun(**facts)  # type: ignore[arg-type]  # they were checked one by one
+
+
+def _facts(line: bytes) -> dict[str, object]:
+    """What a line tells, as far as it can be read: it is only a file, which others may edit."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    known = _KINDS.items() if isinstance(told, dict) else ()
+    return {name: told[name] for name, kind in known if isinstance(told.get(name), kind)}

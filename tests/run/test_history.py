@@ -68,8 +68,10 @@ def test_lines_that_are_none_of_ours_are_left_out(tmp_path):
     folder.state.mkdir()
     assert list(past_runs(folder)) == []
     begun = '{"run": "a", "started_at": "2026-01-01T00:00:00Z"}\n'
-    folder.runs.write_text(f'{{\n7\n[]\n{{"run": "b", "exit_code": 0}}\n{begun}{begun[:20]}')
-    assert [run.run for run in past_runs(folder)] == ["a"]
+    odd = '{"run": "a", "images_made": "many", "exit_code": 3}\n{"run": ["a"]}\n'
+    folder.runs.write_text(f'{{\n7\n[]\n{{"run": "b", "exit_code": 0}}\n{begun}{odd}{begun[:20]}')
+    (run,) = past_runs(folder)
+    assert (run.run, run.images_made, run.exit_code) == ("a", None, 3)
 
 
 def test_metrics_that_cannot_be_written_end_nothing(bench: Bench):
