@@ -41,9 +41,12 @@ class _Size(click.ParamType[int]):
     "--shard-size", type=_Size(), default="500MB", show_default=True, metavar="SIZE",
     help="Of the images in a shard.",
 )  # fmt: skip
+@click.option(
+    "--embed", is_flag=True, help="Say in each picture how it was made; pixels stay the same."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def export(
-    folder: Path, form: str, out: Path | None, shard_images: int, shard_size: int, as_json: bool
+    folder: Path, form: str, shard_images: int, shard_size: int, as_json: bool, **options: object
 ) -> None:
     """Write the images of DIR in the form that a training tool reads.
 
@@ -57,7 +60,7 @@ def export(
 
     limits = Limits(images=shard_images, bytes=shard_size)
     with _progress() as watch:
-        done = export_dataset(folder, to=form, out=out, limits=limits, watch=watch)
+        done = export_dataset(folder, to=form, limits=limits, watch=watch, **options)  # type: ignore[arg-type]  # click has checked the types
     with forgiving_pipes():
         if as_json:
             show_json({**asdict(done), "folder": str(done.folder)})

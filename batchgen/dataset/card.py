@@ -1,11 +1,12 @@
 """The dataset card: ``README.md`` with the front matter that Hugging Face reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from batchgen.dataset.folder import write_whole
+from batchgen.dataset.kinds import Column
 from batchgen.dataset.view import View
 from batchgen.text import plain
 
@@ -13,8 +14,14 @@ MARK = "<!-- written by batchgen; without this line it is yours, and stays as it
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_card(
-    path: Path, view: View, *, name: str, data_files: Mapping[str, list[str]], use: str
+def write_card(  # all but two have names
+    path: Path,
+    view: View,
+    *,
+    name: str,
+    columns: Sequence[Column],
+    data_files: Mapping[str, list[str]],
+    use: str,
 ) -> None:
     """Write the card of *view* to *path*, unless somebody has put a file of their own there.
 
@@ -35,7 +42,7 @@ def write_card(
             for config, files in data_files.items()
         ]
     head = yaml.safe_dump(front, sort_keys=False, allow_unicode=True)
-    write_whole(path, [f"---\n{head}---\n{MARK}\n\n", _text(view, name, use)])
+    write_whole(path, [f"---\n{head}---\n{MARK}\n\n", _text(view, name, columns, use)])
 
 
 def _is_ours(path: Path) -> bool:
@@ -43,9 +50,9 @@ def _is_ours(path: Path) -> bool:
         return MARK.encode() in file.read(4096)
 
 
-def _text(view: View, name: str, use: str) -> str:
+def _text(view: View, name: str, columns: Sequence[Column], use: str) -> str:
     models = ", ".join(f"`{plain(model)}`" for model in sorted(view.models)) or "no model yet"
-    rows = "\n".join(f"| `{plain(column.name)}` | {column.kind} |" for column in view.columns)
+    rows = "\n".join(f"| `{plain(column.name)}` | {column.kind} |" for column in columns)
     return f"""# {plain(name)}
 
 {view.count:,} images of {view.prompts:,} prompts, made by {models}. All of them are synthetic.

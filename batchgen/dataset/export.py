@@ -15,6 +15,7 @@ from batchgen.dataset.card import write_card
 from batchgen.dataset.folder import DatasetFolder, storage_error
 from batchgen.dataset.imagefolder import write_imagefolder
 from batchgen.dataset.parquet import Parquet, require_pyarrow
+from batchgen.dataset.samples import Samples
 from batchgen.dataset.shards import Form, Limits, Listed, read_format, write_list, write_shards
 from batchgen.dataset.view import View
 from batchgen.dataset.webdataset import WebDataset
@@ -49,14 +50,16 @@ def export_dataset(
     to: str,
     out: str | Path | None = None,
     limits: Limits | None = None,
+    embed: bool = False,
     watch: Callable[[int, int], None] | None = None,
 ) -> Exported:
     """Write the images and rows of *dataset* in the form *to*: one of FORMATS.
 
-    *out* is a folder of its own, by default beside the dataset: ``kitchen-webdataset``. *watch* is
+    *out* is a folder of its own, by default beside the dataset: ``kitchen-webdataset``. *embed*
+    puts provenance into each picture: what was asked for, and that a model made it. *watch* is
     told how many images are done, and of how many. Raises UsageError for what cannot be used,
-    LockedError when another export writes there, StorageError when it cannot be written or an image
-    is not what was saved.
+    LockedError when another export writes there, StorageError when it cannot be written or an
+    image is not what was saved.
     """
     if to not in FORMATS:
         raise UsageError(f"expected one of {', '.join(FORMATS)}, got {to!r}")
@@ -76,13 +79,14 @@ def export_dataset(
             if watch:
                 watch(done, view.count)
 
+        samples = Samples(view=view, embedded=embed)
         if to == "huggingface":
-            write_imagefolder(view, target, count)
+            write_imagefolder(samples, target, count)
             shards: list[Listed] = []
         else:
             form: Form = WebDataset() if to == "webdataset" else Parquet()
-            shards = write_shards(view, target, form, limits or Limits(), count)
-        _write_card(target, view, name, to)
+            shards = write_shards(samples, target, form, limits or Limits(), count)
+        _write_card(target, samples, name, to)
         return Exported(format=to, folder=target, images=view.count, shards=len(shards))
 
 
@@ -121,8 +125,8 @@ def _claim(target: Path, to: str) -> None:
     write_list(target, to, [])
 
 
-def _write_card(target: Path, view: View, name: str, to: str) -> None:
-    endings = [ending.removeprefix(".") for ending in view.endings]
+def _write_card(target: Path, samples: Samples, name: str, to: str) -> None:
+    endings = [ending.removeprefix(".") for ending in samples.view.endings]
     use = _USE
     if to == "huggingface":
         images = [f"images/**/*.{ending}" for ending in endings]
@@ -133,4 +137,11 @@ def _write_card(target: Path, view: View, name: str, to: str) -> None:
         names = ["default"] if len(endings) == 1 else endings
         data_files = {n: [f"{e}-*.tar"] for n, e in zip(names, endings, strict=True)}
         use = f"{_USE_TAR}\n{_USE}"
-    write_card(target / "README.md", view, name=name, data_files=data_files, use=use)
+    write_card(
+        target / "README.md",
+        samples.view,
+        name=name,
+        columns=samples.columns,
+        data_files=data_files,
+        use=use,
+    )

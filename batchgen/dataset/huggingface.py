@@ -49,4 +49,11 @@ def _write(view: View, name: str) -> None:
         except OSError as error:
             raise storage_error(error, folder.metadata) from None
     files = ["metadata.jsonl", *(f"images/**/*{ending}" for ending in view.endings)]
-    write_card(folder.card, view, name=name, data_files={"default": files}, use=USE)
+    write_card(
+        folder.card,
+        view,
+        name=name,
+        columns=view.columns,
+        data_files={"default": files},
+        use=USE,
+    )

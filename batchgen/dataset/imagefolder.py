@@ -10,24 +10,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from batchgen.dataset.folder import json_line, storage_error, write_whole
-from batchgen.dataset.samples import Sample, read_samples
-from batchgen.dataset.view import View
+from batchgen.dataset.samples import Sample, Samples
 
 _IN_A_FOLDER = 1000
 _EVERY = 1000  # images between two calls of watch
 
 
-def write_imagefolder(view: View, out: Path, watch: Callable[[int], None]) -> None:
-    """Write the images of *view* below ``images/`` in *out*, and ``metadata.jsonl``.
+def write_imagefolder(samples: Samples, out: Path, watch: Callable[[int], None]) -> None:
+    """Write the images of *samples* below ``images/`` in *out*, and ``metadata.jsonl``.
 
     A file that is there already is read and kept if it is the right one; what does not belong to
     the dataset is removed. Raises StorageError.
     """
+    view = samples.view
     digits = _digits(view.count)
     names: set[str] = set()
 
     def lines() -> Iterator[str]:
-        for number, sample in enumerate(read_samples(view.folder.root, view.rows()), 1):
+        for number, sample in enumerate(samples.read(view.rows()), 1):
             name = f"images/{_place(sample, digits)}"
             _keep(out / name, sample)
             names.add(name)

@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, Protocol
 
 from batchgen.dataset.folder import json_line, storage_error, sync_folder, write_whole
 from batchgen.dataset.kinds import Column
-from batchgen.dataset.samples import Sample, read_samples
-from batchgen.dataset.view import View, ViewRow
+from batchgen.dataset.samples import Sample, Samples
+from batchgen.dataset.view import ViewRow
 
 LIST = "export.json"
 Listed = dict[str, object]
@@ -86,26 +86,27 @@ def cut(sizes: Iterable[tuple[str, int]], limits: Limits, *, by_ending: bool) ->
 
 
 def write_shards(
-    view: View, out: Path, form: Form, limits: Limits, watch: Callable[[int], None]
+    samples: Samples, out: Path, form: Form, limits: Limits, watch: Callable[[int], None]
 ) -> list[Listed]:
-    """Write the shards of *view* into the folder *out*, but those that are there already.
+    """Write the shards of *samples* into the folder *out*, but those that are there already.
 
     *watch* is called with the number of images after each shard. Raises StorageError.
     """
     there = {str(shard["file"]): shard for shard in read_list(out)}
+    view = samples.view
     cuts = cut(view.sizes(), limits, by_ending=form.by_ending)
     listed: list[Listed] = []
     seen, rows = view.rows(), view.rows()
     for place in cuts:
         name = form.file_name(place, len(cuts))
-        content = _content(islice(seen, place.images))
+        content = _content(islice(seen, place.images), samples)
         mine = islice(rows, place.images)
         old = there.get(name)
         if old and old["content"] == content and _size(out / name) == old["bytes"]:
             deque(mine, maxlen=0)
             listed.append(old)
         else:
-            made = _write(out / name, form, view, mine)
+            made = _write(out / name, form, samples, mine)
             listed.append({"file": name, "images": place.images, **made, "content": content})
             # What is listed and not here yet would be written again; so would the rest of *there*.
             write_list(out, form.name, listed)
@@ -144,20 +145,20 @@ def write_list(out: Path, name: str, shards: Sequence[Listed]) -> None:
     write_whole(out / LIST, [json.dumps(content, indent=1) + "\n"])
 
 
-def _content(rows: Iterable[ViewRow]) -> str:
+def _content(rows: Iterable[ViewRow], samples: Samples) -> str:
     """What tells the content of a shard: its rows, which name the hashes of the images."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(b"embedded" if samples.embedded else b"")
     for row in rows:
         digest.update(json_line(row.values).encode())
     return digest.hexdigest()
 
 
-def _write(path: Path, form: Form, view: View, rows: Iterable[ViewRow]) -> Listed:
+def _write(path: Path, form: Form, samples: Samples, rows: Iterable[ViewRow]) -> Listed:
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)  # of an export that was killed
         with temporary.open("x+b") as file:
-            index = form.write(file, view.columns, read_samples(view.folder.root, rows))
+            index = form.write(file, samples.columns, samples.read(rows))
             file.flush()
             os.fsync(file.fileno())
             file.seek(0)

@@ -93,6 +93,30 @@ def test_an_archive_holds_picture_row_and_caption(tmp_path):
         assert found[f"{key}{ending}"] == (folder.root / image["file_name"]).read_bytes()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_provenance_is_put_into_every_picture_when_asked(tmp_path, form):
+    folder = make_dataset(tmp_path / "kit", ROWS)
+    plain = contents(export_dataset(folder.root, to=form, limits=SMALL).folder)
+    done = export_dataset(folder.root, to=form, limits=SMALL, embed=True)
+    made = contents(done.folder)
+    assert export_dataset(folder.root, to=form, limits=SMALL, embed=True) == done
+    assert contents(done.folder) == made
+    assert made.keys() == plain.keys()
+    assert sum(data.count(b"trainedAlgorithmicMedia") for data in plain.values()) == 0
+    if form == "huggingface":  # the others compress or repeat
+        for line in made["metadata.jsonl"].splitlines():
+            image = json.loads(line)
+            data = made[image["file_name"]]
+            assert (image["bytes"], image["sha256"]) == (
+                len(data),
+                hashlib.sha256(data).hexdigest(),
+            )
+            assert b"trainedAlgorithmicMedia" in data
+            assert hashlib.sha256(plain[image["file_name"]]).hexdigest() == image["source_sha256"]
+    # And back again: the same command without it makes what it made at first.
+    assert contents(export_dataset(folder.root, to=form, limits=SMALL).folder) == plain
+
+
 @pytest.mark.parametrize("form", FORMS[:2])
 def test_a_second_export_writes_only_what_has_changed(tmp_path, times, form):
     folder = make_dataset(tmp_path / "kit", ROWS)

@@ -100,3 +100,11 @@ def test_a_late_change_of_type_loses_nothing(load, tmp_path):
     found = load("imagefolder", data_dir=str(folder.root), split="train")
     wanted = sorted(-1.0 if r["strength"] is None else float(str(r["strength"])) for r in late)
     assert sorted(found["strength"]) == wanted
+
+
+def test_pictures_with_provenance_show_the_same_pixels(load, dataset, expected, tmp_path):
+    done = export_dataset(dataset.root, to="parquet", out=tmp_path / "out", embed=True)
+    found = load(str(done.folder), split="train")
+    assert [one["source_sha256"] for one in found] == [e["sha256"] for e in expected]
+    assert [one["image"].info["parameters"].startswith(one["prompt"]) for one in found]
+    check(found, expected, without=("sha256", "bytes", "source_sha256"))
