@@ -157,11 +157,15 @@ def _run(
     import asyncio
     from dataclasses import replace
 
+    from batchgen.run.stop import Stop
+
     try:
         try:
             return asyncio.run(_make(job, options, around))
         except ApprovalError as error:
             _ask(error, job, around.targets)
+            # What the first loop has waited for belongs to it alone.
+            around = replace(around, stop=Stop())
             return asyncio.run(_make(job, replace(options, yes=True), around))
     except LockedError as error:
         stop = around.stop
