@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
@@ -30,7 +31,7 @@ class Contents:
     standing: Mapping[str, object]
     """As in ``summary.json``; empty when no run has ended yet."""
 
-    @property
+    @cached_property
     def axes(self) -> list[str]:
         """The columns that tell images apart: the usual ones, the others of the job, the index."""
         usual = {*columns(), "state", "flags"}

@@ -81,6 +81,9 @@ async def filter_and_search(page: Page) -> None:
     await choose(page, "prompt_id", "p1")
     assert await page.value(FOUND) == "150 of 303"
     assert "prompt_id=p1" in await page.value("location.hash")
+    await page.value("history.back()")
+    await page.until(f"{FOUND} === '303 of 303'")
+    await choose(page, "prompt_id", "p1")
     await page.press("/")
     await page.until("document.activeElement.id === 'search'")
     await page.tell("Input.insertText", text="ONERROR=alert")

@@ -26,11 +26,13 @@ const route = () => {
   ({ images: grid, matrix, failures })[view].refresh();
 };
 
-const ask = () => {
+const ask = (event) => {
   const query = readFilters().toString();
   const wanted = `#${view}${query ? `?${query}` : ""}`;
   if (location.hash === wanted) return;
-  history.replaceState(null, "", wanted);
+  // A choice is a step that Back undoes; a word that is being typed is not.
+  if (event) history.pushState(null, "", wanted);
+  else history.replaceState(null, "", wanted);
   route();
   if (view !== "matrix") window.scrollTo(0, 0);
 };
@@ -39,7 +41,7 @@ const setUp = () => {
   buildFilters(ask);
   matrix.build(() => matrix.refresh());
   let waiting = 0;
-  byId("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(ask, 120); });
+  byId("search").addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => ask(null), 120); });
   byId("order").addEventListener("change", ask);
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
   byId("clear").addEventListener("click", (event) => {
@@ -70,7 +72,11 @@ const setUp = () => {
   });
 };
 
+let width = window.innerWidth;
+
 const resized = () => {
+  if (width === window.innerWidth) return; // phones hide their address bar while one scrolls
+  width = window.innerWidth;
   if (view === "images") grid.resize();
   if (view === "matrix") matrix.refresh();
 };
