@@ -17,11 +17,11 @@ from batchgen.dataset.imagefolder import write_imagefolder
 from batchgen.dataset.parquet import Parquet, require_pyarrow
 from batchgen.dataset.samples import Samples
 from batchgen.dataset.shards import Form, Limits, Listed, read_format, write_list, write_shards
+from batchgen.dataset.treatment import FORMATS
 from batchgen.dataset.view import View
 from batchgen.dataset.webdataset import WebDataset
 from batchgen.errors import LockedError, UsageError
 
-FORMATS = ("webdataset", "parquet", "huggingface")
 _USE = """from datasets import load_dataset
 
 images = load_dataset("path/to/this/folder", split="train")"""
@@ -69,7 +69,7 @@ def export_dataset(
     if to == "parquet":
         require_pyarrow()
     name = folder.root.resolve().name
-    target = Path(out) if out else folder.root.resolve().with_name(f"{name}-{to}")
+    target = Path(out) if out else _beside(folder.root, to)
     with _prepared(target, folder.root, to), View.open(folder) as view:
         done = 0
 
@@ -90,14 +90,28 @@ def export_dataset(
         return Exported(format=to, folder=target, images=view.count, shards=len(shards))
 
 
+def check_export(root: Path, to: str) -> None:
+    """Raise UsageError when the dataset in *root* could not be exported *to* its usual place."""
+    if to == "parquet":
+        require_pyarrow()
+    target = _beside(root, to)
+    if target.exists():
+        _refuse_other(target, to)
+
+
+def _beside(root: Path, to: str) -> Path:
+    root = root.resolve()
+    return root.with_name(f"{root.name}-{to}")
+
+
 @contextmanager
 def _prepared(target: Path, root: Path, to: str) -> Iterator[None]:
     """Make the folder *target* and keep other exports out of it."""
     inside, outside = target.resolve(), root.resolve()
     if inside.is_relative_to(outside) or outside.is_relative_to(inside):
         raise UsageError(f"expected a folder beside the dataset as --out, got {target}")
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"expected a folder at {target}, got a file; give another --out")
+    if target.exists():
+        _refuse_other(target, to)
     try:
         target.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -108,21 +122,22 @@ def _prepared(target: Path, root: Path, to: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(f"another export is writing {target}") from None
-        _claim(target, to)
+        if read_format(target) is None:
+            write_list(target, to, [])
         yield
     finally:
         os.close(descriptor)
 
 
-def _claim(target: Path, to: str) -> None:
-    """Take an empty folder, or one that an export in the same form has made."""
+def _refuse_other(target: Path, to: str) -> None:
+    """Raise UsageError unless *target* is empty or holds an export in the same form."""
+    if not target.is_dir():
+        raise UsageError(f"expected a folder at {target}, got a file; give another --out")
     listed = read_format(target)
-    if listed == to:
-        return
-    if any(target.iterdir()):
+    # What a killed export has begun to write is hidden.
+    if listed != to and any(not path.name.startswith(".") for path in target.iterdir()):
         held = f"an export to {listed}" if listed else "files that no export has made"
         raise UsageError(f"{target} holds {held}; give another --out")
-    write_list(target, to, [])
 
 
 def _write_card(target: Path, samples: Samples, name: str, to: str) -> None:

@@ -10,6 +10,8 @@ from batchgen.dataset.folder import DatasetFolder
 
 ALSO = ("captions", "rows", "croissant", "checksums")
 """What can be written beside the images: .txt, .json, ``croissant.json``, ``SHA256SUMS``."""
+FORMATS = ("webdataset", "parquet", "huggingface")
+"""What a dataset can be exported to."""
 _PLACES = {"quarantine": "nsfw", "drop": "dropped"}
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
@@ -22,6 +24,8 @@ class Treatment:
     """Pattern of the text of an image; its placeholders are columns of the manifest."""
     also: frozenset[str] = frozenset()
     """Those of ALSO that are wanted."""
+    exports: tuple[str, ...] = ()
+    """Those of FORMATS that are kept beside the dataset."""
 
     nsfw: str = "keep"
     """What becomes of an image that is flagged: ``keep``, ``quarantine`` or ``drop``."""
@@ -51,9 +55,15 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
     output = job.get("output") if isinstance(job, dict) else None
     if not isinstance(output, dict):
         return Treatment()
-    caption, also, nsfw = (output.get(name) for name in ("caption", "also", "nsfw"))
+    caption, nsfw = output.get("caption"), output.get("nsfw")
     return Treatment(
         caption=caption if isinstance(caption, str) else Treatment.caption,
-        also=frozenset(also if isinstance(also, list) else ()) & frozenset(ALSO),
+        also=frozenset(_among(output.get("also"), ALSO)),
+        exports=_among(output.get("exports"), FORMATS),
         nsfw=nsfw if nsfw in _PLACES else Treatment.nsfw,
     )
+
+
+def _among(told: object, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of *known* that the list *told* names."""
+    return tuple(word for word in known if isinstance(told, list) and word in told)

@@ -147,6 +147,10 @@ class Output(Section):
         description="What to do with the file of an image that the service flags: keep it among "
         "the others, put it below nsfw/, or delete it; its row stays.",
     )
+    exports: list[Literal["webdataset", "parquet", "huggingface"]] = Field(
+        default=[],
+        description="Exports to keep beside the dataset: brought up to date when a run ends.",
+    )
     also: list[Literal["captions", "rows", "croissant", "checksums"]] = Field(
         default=[],
         description="What to write beside the images: a .txt with the caption or a .json with the "

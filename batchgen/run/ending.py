@@ -13,7 +13,7 @@ from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
-from batchgen.run.reports import Findings, refresh_views, write_reports
+from batchgen.run.reports import Findings, keep_exports, refresh_views, write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -43,23 +43,39 @@ class Ending:
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
         found = self._views(ledger, mark)
-        outcome = self._outcome(ledger, tally, found)
-        try:
-            write_reports(self.folder, ledger, outcome)
-        except StorageError as error:
-            self.stop.note(error.exit_code, str(error))
-            code = exit_code(outcome.counts, self.stop)
-            outcome = replace(outcome, exit_code=code, why=self.stop.why)
+        outcome = self._report(ledger, self._outcome(ledger, tally, found))
+        if not self._hurried:
+            try:
+                keep_exports(self.folder, ledger, mark=mark)
+            except StorageError as error:
+                outcome = self._report(ledger, self._short_of_room(outcome, error))
         try:
             remember_end(self.folder, outcome, spent_before=self.spent_before)
         except StorageError as error:
             log.warning("the history of the runs: %s", error)
         return outcome
 
-    def _views(self, ledger: Ledger, mark: object) -> Findings:
-        hurried = self.stop.code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+    @property
+    def _hurried(self) -> bool:
+        """Whether a signal ended the run: a scheduler kills what does not leave soon."""
+        return self.stop.code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+
+    def _report(self, ledger: Ledger, outcome: Outcome) -> Outcome:
         try:
-            found = refresh_views(self.folder, ledger, self.job.name, mark=mark, hurried=hurried)
+            write_reports(self.folder, ledger, outcome)
+        except StorageError as error:
+            return self._short_of_room(outcome, error)
+        return outcome
+
+    def _short_of_room(self, outcome: Outcome, error: StorageError) -> Outcome:
+        self.stop.note(error.exit_code, str(error))
+        code = exit_code(outcome.counts, self.stop)
+        return replace(outcome, exit_code=code, why=self.stop.why)
+
+    def _views(self, ledger: Ledger, mark: object) -> Findings:
+        job, hurried = self.job.name, self._hurried
+        try:
+            found = refresh_views(self.folder, ledger, job, mark=mark, hurried=hurried)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
             found = None

@@ -37,7 +37,7 @@ from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
 from batchgen.run.prices import Prices, listed_prices
-from batchgen.run.reports import checkpoints
+from batchgen.run.reports import check_exports, checkpoints
 from batchgen.run.rows import manifest_row
 from batchgen.run.spend import Spend
 from batchgen.run.stock import take_stock
@@ -77,6 +77,7 @@ async def run_job(
         begun=Begun(run=secrets.token_hex(4), job=job.name, folder=folder, started_at=now()),
         started=time.monotonic(),
     )
+    check_exports(job, folder)
     folder.prepare()
     if kind := network_file_system(folder.root):
         log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)

@@ -7,11 +7,13 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
+from batchgen.dataset.export import check_export, export_dataset
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.dataset.huggingface import write_huggingface, write_views
 from batchgen.dataset.treatment import read_treatment
 from batchgen.dataset.view import LeftError
-from batchgen.errors import StorageError
+from batchgen.errors import LockedError, StorageError, UsageError
+from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome
 from batchgen.run.rows import unfinished
@@ -52,6 +54,30 @@ def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> No
     """Write what the run has come to. Raises StorageError."""
     write_whole(folder.failures, map(json_line, unfinished(ledger)))
     write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
+
+
+def check_exports(job: Job, folder: DatasetFolder) -> None:
+    """Raise UsageError when an export that *job* wants kept cannot be: before money is spent."""
+    output = job.resolved["output"]
+    for to in output["exports"] if isinstance(output, dict) else ():
+        check_export(folder.root, to)
+
+
+def keep_exports(folder: DatasetFolder, ledger: Ledger, *, mark: object) -> None:
+    """Bring the exports beside the dataset up to date, unless they are.
+
+    *mark* stands for the manifest as it is. Raises StorageError.
+    """
+    treatment = read_treatment(folder)
+    made = [mark, treatment.caption, list(treatment.exports)]
+    if not treatment.exports or (mark is not None and ledger.meta().get("exports") == made):
+        return
+    for to in treatment.exports:
+        try:
+            export_dataset(folder.root, to=to)
+        except (LockedError, UsageError) as error:
+            raise StorageError(str(error)) from None
+    ledger.set_meta(exports=made)
 
 
 @asynccontextmanager

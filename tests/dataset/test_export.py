@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from batchgen.dataset import shards
-from batchgen.dataset.export import FORMATS, export_dataset
+from batchgen.dataset.export import export_dataset
 from batchgen.dataset.folder import json_line
 from batchgen.dataset.shards import Limits
+from batchgen.dataset.treatment import FORMATS
 from batchgen.errors import LockedError, StorageError, UsageError
 from tests.dataset.made import make_dataset, row, write_manifest
 
