@@ -92,7 +92,7 @@ class Metrics:
 
 
 def _lines(begun: Begun, values: Mapping[str, float], states: Mapping[str, int]) -> Iterator[str]:
-    labels = f'job="{_escaped(begun.job)}",dataset="{_escaped(str(begun.folder.root))}"'
+    labels = f'job="{_escaped(begun.job)}",dataset="{_escaped(str(begun.folder.root.absolute()))}"'
     for name, value in values.items():
         yield from _head(name)
         yield f"batchgen_{name}{{{labels}}} {value:.15g}\n"

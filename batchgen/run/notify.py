@@ -127,7 +127,7 @@ class Notifier:
         """Tell, while the run goes on, that it has begun."""
         self._facts |= {
             "run": begun.run,
-            "dataset": str(begun.folder.root),
+            "dataset": str(begun.folder.root.absolute()),
             "started_at": begun.started_at,
         }
         sentence = f"start: the run {begun.run} has begun"

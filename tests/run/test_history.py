@@ -17,7 +17,7 @@ def metrics(bench: Bench) -> dict[str, float]:
     sample = r'batchgen_\w+\{([a-z]+="[^"]*",?)+\} \S+'
     assert re.fullmatch(rf"(# (HELP|TYPE) .*\n|{sample}\n)+", text)
     found = re.findall(
-        r'^batchgen_(\w+)\{job="job",dataset="[^"]*"(.*)\} (\S+)$', text, re.MULTILINE
+        r'^batchgen_(\w+)\{job="job",dataset="/[^"]*/out/job"(.*)\} (\S+)$', text, re.MULTILINE
     )
     return {name + more: float(value) for name, more, value in found}
 

@@ -76,7 +76,11 @@ async def test_each_end_has_its_ping_and_its_event(there: Listener, code, event,
     assert sorted(there.paths()[2:]) == sorted([way, f"{PATH}/w"])
     told = [json.loads(body) for path, body in there.heard if path.endswith("/w")]
     assert [one["event"] for one in told] == ["start", event]
-    assert (told[1]["run"], told[1]["job"], told[1]["dataset"]) == ("1f3a9c2e", "kitchen", "out")
+    assert (told[1]["run"], told[1]["job"], told[1]["dataset"]) == (
+        "1f3a9c2e",
+        "kitchen",
+        str(Path.cwd() / "out"),
+    )
     assert (told[1]["images"], told[1]["pending"], told[1]["spent_usd"]) == (3, 1, 0.16)
     assert told[1]["sentence"] == outcome(code).sentence()
     assert (told[1]["exit_code"], told[1]["class"]) == (code, code.word)
