@@ -86,7 +86,7 @@ def _age(entry: Entry) -> Callable[[], float]:
 
 def _apart(delay: float) -> float:
     """A little more than *delay*, so that predictions that began together are not asked so."""
-    return delay * (1 + random.random() / 20)  # noqa: S311  # no secret
+    return delay * (1 + random.random() / 100)  # noqa: S311  # no secret
 
 
 def _took(answer: Prediction, asked: float, noticed: float, *, young: bool) -> float:

@@ -13,9 +13,11 @@ STEP = 1.05
 # Edges of the buckets in seconds, each a twentieth above the last: 10 ms to two hours.
 EDGES = tuple(0.01 * STEP**k for k in range(277))
 # What is believed before anything is known, as so many observations: any latency from half a second
-# to the end of the scale, each doubling alike.
+# to the end of the scale, each doubling alike; from less where a service may be asked sooner.
 PRIOR_WEIGHT = 2.0
 PRIOR_FROM = 0.5
+# What one of them lies apart, in buckets: as with a median of 8 s and one in twenty over 20 s.
+PRIOR_APART = 12.0
 YOUNG = 30
 # Once so much was observed, older observations fade: after as many more they count a third.
 MEMORY = 1_000
@@ -28,6 +30,8 @@ LAG_COST = 5.0
 # No wait between two polls is longer than this, or than a tenth of the time waited up to the other.
 LONGEST_GAP = 5.0
 LAST_GAP = 30.0
+# Seconds that a poll comes after the latest end that it is to find.
+MARGIN = 0.005
 
 
 class Latencies:
@@ -36,6 +40,7 @@ class Latencies:
     def __init__(self, counts: Mapping[int, float] | None = None) -> None:
         """Begin with *counts* by bucket, as :meth:`counts` gave them."""
         self._counts = [0.0] * len(EDGES)
+        self._latest = [0.0] * len(EDGES)
         for bucket, count in (counts or {}).items():
             self._counts[min(max(bucket, 0), len(EDGES) - 1)] += count
         self._fresh = 0
@@ -55,7 +60,9 @@ class Latencies:
         total = sum(self._counts)
         if total >= MEMORY:
             self._counts = [count * (1 - 1 / MEMORY) for count in self._counts]
-        self._counts[_bucket(seconds)] += 1
+        bucket = _bucket(seconds)
+        self._counts[bucket] += 1
+        self._latest[bucket] = max(self._latest[bucket], seconds)
         self._fresh += 1
         if self._fresh >= min(RENEW, 1 + total / 4):
             self._fresh = 0
@@ -63,26 +70,44 @@ class Latencies:
 
     def first_poll(self, *, at_least: float) -> float:
         """Seconds from a submit to its first poll."""
-        return min(EDGES[self._best(at_least)[0]], LONGEST_GAP)
+        return min(self._end_of(self._best(at_least)[0]), LONGEST_GAP)
 
     def next_poll(self, waited: float, *, at_least: float) -> float:
         """Seconds until a prediction is asked for again, *waited* seconds after its submit.
 
         Never less than *at_least*.
         """
-        best = EDGES[self._best(at_least)[1 + _bucket(waited)]] - waited
+        best = self._end_of(self._best(at_least)[1 + _bucket(waited)]) - waited
         return max(at_least, min(best, max(LONGEST_GAP, min(waited / 10, LAST_GAP))))
+
+    def _end_of(self, edge: int) -> float:
+        """Seconds after which what ended before that *edge* has ended, by what was seen of it.
+
+        A latency that never varies is met to a hundredth of a second, and not to a twentieth of it.
+        """
+        latest = self._latest[edge - 1] if edge else 0.0
+        return min(EDGES[edge], latest + MARGIN) if latest else EDGES[edge]
 
     def _best(self, at_least: float) -> list[int]:
         if at_least not in self._next:
-            self._next[at_least] = best_polls(self._masses(), at_least)
+            self._next[at_least] = best_polls(self._masses(at_least), at_least)
         return self._next[at_least]
 
-    def _masses(self) -> list[float]:
-        # A few observations stand for more than themselves: they are spread over their neighbours.
-        width = round(12 / max(1.0, sum(self._counts)) ** (1 / 3))
+    def _width(self) -> int:
+        """How many neighbours each observation is spread over: few of them stand for many.
+
+        In proportion to how far they lie apart, so that a latency that never varies stays sharp.
+        """
+        total = sum(self._counts)
+        middle = sum(k * count for k, count in enumerate(self._counts)) / max(1.0, total)
+        apart = sum((k - middle) ** 2 * count for k, count in enumerate(self._counts))
+        variance = (apart + PRIOR_APART**2) / (total + 1)
+        return round(min(PRIOR_APART, math.sqrt(variance)) / math.cbrt(max(1.0, total)))
+
+    def _masses(self, at_least: float) -> list[float]:
+        width = self._width()
         spread = _spread(_spread(self._counts, width), width)
-        first = _bucket(PRIOR_FROM)
+        first = _bucket(min(PRIOR_FROM, at_least / 2))
         each = PRIOR_WEIGHT / (len(EDGES) - first)
         return [count + (each if k >= first else 0.0) for k, count in enumerate(spread)]
 

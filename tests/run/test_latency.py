@@ -56,10 +56,16 @@ def test_far_fewer_polls_than_a_fixed_interval_at_nearly_the_same_wait(seen):
     assert lag < fixed_lag * 1.35
 
 
-def test_a_latency_that_never_varies_is_met_with_one_poll():
-    polls, lag = mean([5.0] * 100, *by(learned([5.0] * 300), 2))
-    assert polls <= 1.1
-    assert lag < 0.5
+@pytest.mark.parametrize("at_least", [0.25, 2.0])
+def test_a_latency_that_never_varies_is_met_with_one_poll_and_at_once(at_least):
+    polls, lag = mean([4.9] * 100, *by(learned([4.9] * 300), at_least))
+    assert polls == 1
+    assert 0 < lag < 0.02
+
+
+def test_a_quick_service_is_asked_sooner_where_it_may_be():
+    first = [Latencies().first_poll(at_least=at_least) for at_least in (0.01, 0.25, 2.0)]
+    assert first[0] < 0.2 < first[1] < 1 < first[2] < 3
 
 
 def test_two_kinds_of_latency_are_both_met():
