@@ -65,7 +65,7 @@ def export(
         if as_json:
             show_json({**asdict(done), "folder": str(done.folder)})
         else:
-            shards = f" in {done.shards:,} shards" if done.shards else ""
+            shards = f" in {done.shards:,} shard{'s' * (done.shards != 1)}" if done.shards else ""
             show(f"{done.images:,} images{shards} in {done.folder}")
     tell(f"batchgen: ok: exported to {form}")
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 # Seconds between two checkpoints, at the least; they take a twentieth of the time at the most.
 CHECKPOINT = 60.0
 # Images above which the view is left to the next run when a signal ends this one: 100,000 take
-# about ten seconds, and a scheduler kills what does not end.
+# about five seconds, and a scheduler kills what does not end.
 MOST_WHEN_HURRIED = 20_000
 
 Findings = Mapping[str, Mapping[str, int]]

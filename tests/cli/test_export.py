@@ -35,7 +35,7 @@ def test_it_says_it_in_json(kit, tmp_path):
 @pytest.mark.parametrize(("size", "shards"), [("1", 6), ("1kB", 1), ("1 mb", 1), ("2GB", 1)])
 def test_a_size_is_read(kit, size, shards):
     done = CliRunner().invoke(export, [str(kit), "--to", "webdataset", "--shard-size", size])
-    assert f"6 images in {shards} shards" in done.stdout
+    assert f"6 images in {shards} shard" in done.stdout
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "1.5GB", "much", "1TB"])
