@@ -72,7 +72,14 @@ class Dataset:
         Raises UsageError when pandas is not installed.
         """
         pandas = _library("pandas")
-        frame: pd.DataFrame = pandas.DataFrame(self._by_column()).convert_dtypes()
+        table = self._by_column()
+        frame: pd.DataFrame = pandas.DataFrame(table).convert_dtypes()
+        for (
+            name,
+            values,
+        ) in table.items():  # whole numbers of dollars are no reason for another type
+            if kind_of_all(name, values) == "float":
+                frame[name] = frame[name].astype("Float64")
         for name in set(_TIMES) & set(frame):
             frame[name] = pandas.to_datetime(frame[name], utc=True, format="ISO8601")
         return frame

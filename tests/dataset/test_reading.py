@@ -65,7 +65,7 @@ def test_a_row_has_types(tmp_path):
 
 
 MIXED = [
-    row(n, steps=n or None, mixed=[1, "two", None][n % 3], nsfw=[None, True][n % 2])
+    row(n, cost_usd=1.0, steps=n or None, mixed=[1, "two", None][n % 3], nsfw=[None, True][n % 2])
     for n in range(6)
 ]
 
@@ -87,6 +87,7 @@ def test_a_data_frame_has_types_and_nulls(tmp_path):
     assert frame["steps"].dtype == pd.Int64Dtype()
     assert frame["steps"].isna().tolist() == [True] + [False] * 5
     assert frame["nsfw"].dtype == pd.BooleanDtype()
+    assert frame["cost_usd"].dtype == pd.Float64Dtype()
     assert frame["saved_at"][0] == pd.Timestamp("2026-11-27T10:00:00Z")
     assert frame["created_at"].isna().all()
     assert len(open_dataset(make_dataset(tmp_path / "no", []).root).to_pandas()) == 0
