@@ -19,7 +19,7 @@ class Together(Generic[T, R]):
         Up to *hands* batches are worked on at once.
         """
         self._work = work
-        self._hands = hands
+        self._free = hands
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._at_work: set[asyncio.Task[None]] = set()
 
@@ -30,7 +30,8 @@ class Together(Generic[T, R]):
         """
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._at_work) < self._hands:
+        if self._free:
+            self._free -= 1
             task = asyncio.create_task(self._go_on())
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
@@ -40,6 +41,9 @@ class Together(Generic[T, R]):
         while self._waiting:
             batch, self._waiting = self._waiting, []
             await self._do_all(batch)
+        # Before the task ends: whoever was waiting is called before what watches the end of it, and
+        # would find no free hand for the next item.
+        self._free += 1
 
     async def _do_all(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
         found: Sequence[R | Exception]

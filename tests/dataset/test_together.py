@@ -72,3 +72,12 @@ async def test_a_bug_in_the_work_comes_out_where_it_is_waited_for():
 
     with pytest.raises(ZeroDivisionError):
         await Together(broken, hands=1).do(1)
+
+
+async def test_what_comes_as_a_hand_lets_go_is_not_forgotten():
+    together = Together[int, int](lambda items: items, hands=1)
+
+    async def one_after_the_other() -> list[int]:
+        return [await together.do(number) for number in range(3)]
+
+    assert await asyncio.wait_for(one_after_the_other(), 10) == [0, 1, 2]
