@@ -246,7 +246,7 @@ class Expander:
                 known.pop("seed", None)
             for name, _ in template.missing(known):
                 braces = f"{{{name}}}"
-                return prompt.place.within(braces, 0), _no_value(name, grid, known)
+                return prompt.place.within(braces, 0), no_value(name, known, grid.labels)
         return None
 
 
@@ -273,9 +273,10 @@ def _known(grid: Grid, own: Mapping[str, object]) -> dict[str, object]:
     return {**fixed, **grid.words, **grid.labels, MODEL: grid.model, **own}
 
 
-def _no_value(name: str, grid: Grid, known: Mapping[str, object]) -> str:
-    if name == "seed" and "seed" in grid.values:
+def no_value(name: str, known: Iterable[str], labels: Mapping[str, object] = _NONE) -> str:
+    """Say that a text uses *name*, and nothing gives it a value where *labels* hold."""
+    if name == "seed":
         return "expected seeds under matrix for {seed}: one that is drawn cannot stand in a text"
-    when = "".join(f" when {n} is {v}" for n, v in list(grid.labels.items())[:1])
+    when = "".join(f" when {n} is {v}" for n, v in list(labels.items())[:1])
     near = did_you_mean(name, known) or f"; for braces in the text write {{{{{name}}}}}"
     return f"expected a value for {{{name}}} in vars, matrix or the prompt{when}, got none{near}"

@@ -1,5 +1,6 @@
 """Mistakes in the shape of a job file in words: what was expected, what was got, and where."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from batchgen.errors import JobError, Problem
 from batchgen.job.document import MAX_PROBLEMS, Keys, Source
-from batchgen.job.shape import JobFile, Output, Poll, Run, Timeouts
+from batchgen.job.shape import JobFile, Output, Poll, Run, SetRule, Timeouts
 from batchgen.job.wording import describe, did_you_mean
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -17,6 +18,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "run.poll": Poll,
     "run.timeouts": Timeouts,
     "output": Output,
+    "set": SetRule,
 }
 # What people call the API key.
 _SECRETS = {"api_key", "apikey", "api-key", "key", "token", "secret", "wavespeed_api_key"}
@@ -48,6 +50,10 @@ def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> di
     bad_keys = {loc[0] for loc in wrong if loc[0] != "prompts" or len(loc) == 1}
     sound: dict[str, object] = {"name": "x", "prompts": ["x"]}
     sound |= {key: item for key, item in value.items() if key not in bad_keys}
+    for part in ("run", "output"):
+        if isinstance(section := value.get(part), dict):
+            bad = {loc[1] for loc in wrong if loc[0] == part and len(loc) > 1}
+            sound[part] = {key: item for key, item in section.items() if key not in bad}
     prompts = sound["prompts"]
     if bad_items and isinstance(prompts, list):
         sound["prompts"] = ["x" if i in bad_items else item for i, item in enumerate(prompts)]
@@ -60,14 +66,16 @@ def _explain(error: ErrorDetails, document: Source) -> Problem:
         return _unknown_key(path, document)
     if error["type"] == "missing":
         name = str(path[-1])
-        near = did_you_mean(name, error["input"]).replace("did you mean", "is it called")
+        section = _section(path[:-1])
+        others = [key for key in error["input"] if not section or key not in section.model_fields]
+        near = did_you_mean(name, others).replace("did you mean", "is it called")
         return document.place(path[:-1]).problem(f"expected the key {name!r}, got none{near}")
     return document.place(path).problem(f"expected {_expected(error)}, got {_got(error)}")
 
 
 def _unknown_key(path: Keys, document: Source) -> Problem:
     name = str(path[-1])
-    section = _SECTIONS.get(".".join(str(k) for k in path[:-1]))
+    section = _section(path[:-1])
     near = did_you_mean(name, section.model_fields if section else ())
     problem = document.place(path, of_key=True).problem(f"unknown key {path[-1]!r}{near}")
     if name.lower() not in _SECRETS:
@@ -75,6 +83,10 @@ def _unknown_key(path: Keys, document: Source) -> Problem:
     advice = "a job file never holds the API key; it is read from WAVESPEED_API_KEY"
     # The line would show it.
     return replace(problem, message=f"unknown key {path[-1]!r}: {advice}", source="")
+
+
+def _section(path: Keys) -> type[BaseModel] | None:
+    return _SECTIONS.get(".".join(key for key in path if isinstance(key, str)))
 
 
 def _document_path(loc: tuple[int | str, ...], document: Source) -> Keys:
@@ -97,7 +109,7 @@ def _got(error: ErrorDetails) -> str:
     if error["type"] == "bool_type" and value in ("yes", "no", "on", "off"):
         hint = "; write true or false"
     if error["type"] == "literal_error" and isinstance(value, str):
-        hint = did_you_mean(value, ("wavespeed", "local"))
+        hint = did_you_mean(value, re.findall("'([^']*)'", str(error.get("ctx"))))
     return describe(value) + hint
 
 

@@ -10,12 +10,12 @@ from batchgen.job.balance import balanced
 from batchgen.job.boxes import Box
 from batchgen.job.distinct import distinct_boxes
 from batchgen.job.document import MAX_PROBLEMS, Keys, Source
-from batchgen.job.expand import Expander, TooManyError
+from batchgen.job.expand import Expander, TooManyError, no_value
 from batchgen.job.explain import check_shape
 from batchgen.job.files import Place, folder_of
 from batchgen.job.job import Job, Pace
 from batchgen.job.layers import read_layers
-from batchgen.job.matrix import MatrixReader
+from batchgen.job.matrix import MatrixReader, groups
 from batchgen.job.models import find_model, refuse_model_id
 from batchgen.job.names import refuse_caption, refuse_pattern
 from batchgen.job.outline import Outline, outline
@@ -26,6 +26,7 @@ from batchgen.job.rules import RuleReader
 from batchgen.job.shape import JobFile
 from batchgen.job.shuffle import Shuffled
 from batchgen.job.sweep import MADE_COLUMNS, MODEL, Link, Sweep
+from batchgen.job.templates import Template
 from batchgen.job.variants import Variants
 from batchgen.job.wordlists import WordLists
 
@@ -94,6 +95,7 @@ class _Loader:
         for name, wrong in wrong_limits(self.shape.run):
             self._refuse(("run", name), wrong)
         if self.problems:
+            self._lost_words((*prompts, *added))
             return None
         if not prompts:
             self._refuse(("prompts",), "expected at least one prompt, got files without any")
@@ -133,6 +135,19 @@ class _Loader:
                     wrong += f"; a word of the texts stands in one of them, as {{{name}}}"
                 self._add(*(place.problem(wrong) for place in places))
         return frozenset(words)
+
+    def _lost_words(self, prompts: Iterable[Prompt]) -> None:
+        """Placeholders that nothing can fill: the others need a job without mistakes."""
+        lists = [raw for raw in self.shape.matrix.values() if isinstance(raw, list)]
+        points = [item for raw in lists for item in raw if isinstance(item, dict)]
+        brought = [params for item in points if isinstance(params := item.get("params"), dict)]
+        parts = [self.shape.matrix, self.shape.vars, self.shape.params, *groups(self.shape)]
+        named = {name for part in (*parts, *points, *brought) for name in part} | {MODEL, "seed"}
+        for prompt in prompts:
+            known = {*named, *prompt.values}
+            for name, offset in Template(prompt.text).missing(known):
+                place = prompt.place.within(prompt.text, offset)
+                self._refuse_at(place, no_value(name, known))
 
     def _places(self) -> dict[str, Place]:
         """Where the values are given that hold for all."""

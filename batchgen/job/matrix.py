@@ -54,10 +54,10 @@ class MatrixReader:
 
     def _swept_models(self) -> bool:
         """Whether every variant has its model from an axis."""
-        groups = [self.shape.matrix, *_groups(self.shape)]
+        parts = [self.shape.matrix, *groups(self.shape)]
         lists = [raw for raw in self.shape.matrix.values() if isinstance(raw, list)]
-        return any(MODEL in group for group in groups) or any(
-            all(isinstance(item, dict) and MODEL in item for item in raw) for raw in lists
+        return any(MODEL in part for part in parts) or any(
+            raw and all(isinstance(item, dict) and MODEL in item for item in raw) for raw in lists
         )
 
     def axes(self) -> tuple[Axis | Link, ...]:
@@ -237,15 +237,15 @@ class MatrixReader:
         self.problems.append(self.document.place(path, of_key=of_key).problem(message))
 
 
-def _groups(shape: JobFile) -> list[dict[str, object]]:
+def groups(shape: JobFile) -> list[dict[str, object]]:
     """The mappings under ``zip``."""
-    groups = shape.zip if isinstance(shape.zip, list) else [shape.zip]
-    return [group for group in groups if isinstance(group, dict)]
+    listed = shape.zip if isinstance(shape.zip, list) else [shape.zip]
+    return [group for group in listed if isinstance(group, dict)]
 
 
 def _named_models(shape: JobFile) -> Iterator[str]:
     """The ids of all models that the job file names beside its own."""
-    lists = [shape.matrix.get(MODEL), *(group.get(MODEL) for group in _groups(shape))]
+    lists = [shape.matrix.get(MODEL), *(group.get(MODEL) for group in groups(shape))]
     items = [item for raw in shape.matrix.values() if isinstance(raw, list) for item in raw]
     lists += [item.get(MODEL) for item in items if isinstance(item, dict)]
     for prompt in shape.prompts:

@@ -101,7 +101,7 @@ class PromptReader:
             elif isinstance(named, str) and named in known:
                 found.append(self._again(known[named], item, place))
             elif "prompt" in item:
-                near = did_you_mean(str(named), known) or f"; there are {', '.join([*known][:8])}"
+                near = did_you_mean(str(named), known) or f"; it may be {', '.join([*known][:8])}"
                 wrong = f"expected the id of a prompt, got {describe(named)}{near}"
                 self._refuse(place("prompt", False), wrong)
             else:

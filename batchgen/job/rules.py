@@ -136,7 +136,10 @@ class RuleReader:
             yield axis.name or MODEL
             if isinstance(axis, Link):
                 yield from (name for point in axis.points for name in point.values)
-        yield from (name for prompt in self.prompts.values() for name in prompt.values)
+        for name in {name for prompt in self.prompts.values() for name in prompt.values}:
+            # Others are mistakes, which are told elsewhere.
+            if not self.sweep.sends(name) or not self.known.unknown(name):
+                yield name
         if any(model.takes_seed() for model in self.known.models):
             yield "seed"
 
@@ -152,5 +155,5 @@ def _among(raw: object, name: str, named: list[object]) -> Values:
             near = did_you_mean(str(value), map(str, named))
             more = ", ".join(map(str, named[:_NAMED])) + (", ..." if len(named) > _NAMED else "")
             at = index if isinstance(raw, list) else None
-            raise AxisError(f"no {name} is {describe(value)}{near or f'; there are {more}'}", at)
+            raise AxisError(f"no {name} is {describe(value)}{near or f'; it may be {more}'}", at)
     return Values(tuple(items))

@@ -78,7 +78,10 @@ WRONG_FORM = [
     ),
     (
         JOB + "output: {also: [captons]}\n",
-        "4:17: expected captions, rows, croissant or checksums, got the text 'captons'",
+        (
+            "4:17: expected captions, rows, croissant or checksums, got the text 'captons'; "
+            "did you mean 'captions'?"
+        ),
     ),
     (JOB + "output: {file_nam: x}\n", "4:10: unknown key 'file_nam'; did you mean 'file_name'?"),
     (
