@@ -33,7 +33,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     from batchgen.cli.preview import print_preview, warn
     from batchgen.job.advice import advise
     from batchgen.job.load import load_job
-    from batchgen.job.unique import prove_names
+    from batchgen.job.unique import prove_names, too_many_to_prove
     from batchgen.run.options import RunOptions
     from batchgen.run.preview import preview
 
@@ -49,7 +49,10 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
 
         print_origins(job, str(explain))
         return
-    prove_names(job)
+    if too_many := too_many_to_prove(job):
+        tell(f"warning: a run would be refused: {too_many}")
+    else:
+        prove_names(job)
     found = preview(job, chosen)
     for sentence in (*advise(job), *warn(found)):
         tell(f"warning: {sentence}")

@@ -18,6 +18,7 @@ from batchgen.job.models import find_model
 from batchgen.job.names import KEY_DIGITS, key_has_its_place
 from batchgen.job.variants import Variant
 
+MAX_PROVED = 10_000_000  # variants; a million takes some seconds
 _TWINS = """
 SELECT mark, position FROM marks
 WHERE mark IN (SELECT mark FROM marks GROUP BY mark HAVING count(*) > 1) ORDER BY mark, position
@@ -25,9 +26,14 @@ WHERE mark IN (SELECT mark FROM marks GROUP BY mark HAVING count(*) > 1) ORDER B
 
 
 def prove_names(job: Job) -> None:
-    """Raise UsageError when two images of *job* would have the same name."""
-    if "{variant_key}" in job.file_name and key_has_its_place(job.file_name, "variant_key"):
+    """Raise UsageError when two images of *job* would have the same name.
+
+    Of more than MAX_PROVED variants that is not looked for: the name has to say it.
+    """
+    if key_has_its_place(job.file_name, "variant_key"):
         return  # which no two variants share
+    if wrong := too_many_to_prove(job):
+        raise UsageError(wrong)
     short = key_has_its_place(job.file_name, "key")
     marks = _short_keys(job) if short else _hashed_names(job)
     with closing(sqlite3.connect("", isolation_level=None)) as db:
@@ -37,6 +43,16 @@ def prove_names(job: Job) -> None:
         db.executemany("INSERT INTO marks VALUES (?, ?)", marks)
         for _, twins in groupby(db.execute(_TWINS), itemgetter(0)):
             _compare(job, [job.variants[position] for _, position in twins])
+
+
+def too_many_to_prove(job: Job) -> str | None:
+    """Say that *job* has more variants than names are compared of; None when it has not."""
+    if len(job.variants) <= MAX_PROVED or key_has_its_place(job.file_name, "variant_key"):
+        return None
+    return (
+        f"the file names of more than {MAX_PROVED:,} variants are not compared; write "
+        "{variant_key} for {key} in output.file_name"
+    )
 
 
 def _short_keys(job: Job) -> Iterator[tuple[int, int]]:

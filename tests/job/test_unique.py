@@ -57,3 +57,10 @@ def test_values_that_run_together_are_compared_as_names(load):
     # 1 and 11 are 111 as are 11 and 1, but the keys differ.
     text = "name: k\nprompts: [a]\nmatrix: {seed: [1, 11], num_images: [1, 2]}\n"
     prove_names(job(load, "{seed}{num_images}{key}{aspect_ratio}{index}", text))
+
+
+def test_the_names_of_very_many_variants_are_not_compared_but_have_to_say_it(load):
+    text = "name: k\nprompts: [a]\nmatrix: {seed: 1..2000000000}\nrun: {max_variants: 2000000000}\n"
+    prove_names(job(load, "{variant_key}_{index}", text))
+    with pytest.raises(UsageError, match="of more than 10,000,000 variants are not compared"):
+        prove_names(job(load, "{seed}_{key}_{index}", text))
