@@ -15,6 +15,7 @@ from batchgen.api.key import KEY, KEY_FILE, learn_key
 from batchgen.cli.doctor import doctor
 from batchgen.cli.export import export
 from batchgen.cli.init import init
+from batchgen.cli.merge import merge
 from batchgen.cli.models import models
 from batchgen.cli.plan import plan
 from batchgen.cli.reconcile import reconcile
@@ -60,6 +61,7 @@ for command in (
     verify,
     export,
     reconcile,
+    merge,
     serve,
     init,
     models,

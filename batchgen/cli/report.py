@@ -51,15 +51,15 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
 def _now(folder: "DatasetFolder") -> dict[str, Any]:
     """How the dataset stands now; without a ledger its files tell how it was."""
-    if not folder.ledger.is_file():
+    if not folder.ledger.is_file() and not folder.ledgers.is_dir():
         return {}
     import json
 
-    from batchgen.ledger.store import Ledger
+    from batchgen.ledger.divided import read_ledger
     from batchgen.run.rows import unfinished
     from batchgen.run.standing import standing
 
-    with Ledger(folder.ledger, read_only=True) as ledger:
+    with read_ledger(folder.ledger, folder.ledgers) as ledger:
         failures = list(unfinished(ledger))
     last = json.loads(folder.summary.read_bytes()) if folder.summary.is_file() else {}
     return {"failures": failures, "standing": {**last, **standing(folder.root).as_json()}}

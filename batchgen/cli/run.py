@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     type=click.Choice(["hold", "resubmit"]),
     help="Hold what may have been paid (default), or submit it again.",
 )
+@click.option("--shard", metavar="I/N", help="Make shard I of N only; auto in a job array.")
 @click.option("--retry-failed", is_flag=True, help="Submit again what failed for good.")
 @click.option("--resubmit-expired", is_flag=True, help="Buy again what expired.")
 @click.option("--resubmit-lost", is_flag=True, help="Buy again what was lost.")
@@ -235,7 +236,7 @@ def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:
         if as_json:
             show_json(ended.summary())
         elif not quiet and not isinstance(ended, _Unstarted):
-            _print(ended)
+            print_outcome(ended)
     code = ended.exit_code
     if not quiet or code:
         word = ended.summary()["class"]
@@ -244,7 +245,8 @@ def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:
     return code
 
 
-def _print(outcome: "Outcome") -> None:
+def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
+    """Show what a run, or a merge of several that *ran* before, has come to."""
     from batchgen.cli.words import spend, table
     from batchgen.text import duration, size
 
@@ -261,13 +263,13 @@ def _print(outcome: "Outcome") -> None:
     asked = f"{outcome.submits:,} submits, {outcome.polls:,} polls, {outcome.retries:,} retries"
     flagged = f"{outcome.nsfw:,} flagged NSFW"
     odd = ", ".join(f"{count:,} {flag}" for flag, count in (outcome.flags or {}).items())
-    table(
-        [
-            ("dataset", str(outcome.dataset)),
-            ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
-            ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
-            *([("look at", f"{odd}: see flags in metadata.jsonl")] if odd else []),
-            ("spend", spend(outcome)),
-            ("this run", f"{made}, {asked}"),
-        ]
-    )
+    rows = [
+        ("dataset", str(outcome.dataset)),
+        ("shard", outcome.shard),
+        ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
+        ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
+        ("look at", f"{odd}: see flags in metadata.jsonl" if odd else ""),
+        ("spend", spend(outcome)),
+        ("this run", f"{made}, {asked}" if ran else ""),
+    ]
+    table([(name, text) for name, text in rows if text])

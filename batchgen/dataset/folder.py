@@ -61,8 +61,13 @@ class DatasetFolder:
         return self.state / "ledger.sqlite3"
 
     @property
+    def ledgers(self) -> Path:
+        """The records of a dataset that is made in shards: a ledger for every part."""
+        return self.state / "ledgers"
+
+    @property
     def lock(self) -> Path:
-        """Held by the run that owns the dataset."""
+        """Held by the run that owns the dataset; shared by runs that each own some parts."""
         return self.state / "lock"
 
     @property
@@ -159,14 +164,6 @@ class DatasetFolder:
                 for name in folders:
                     refuse_odd(Path(above, name), folder=True)
 
-    def clear_parts(self) -> None:
-        """Throw away downloads that an earlier run left unfinished; only the owner may do so."""
-        try:
-            for part in self.parts.iterdir():
-                part.unlink()
-        except OSError as error:
-            raise storage_error(error, self.parts) from None
-
 
 def _make_folder(path: Path, mode: int) -> None:
     """Make the folder *path* and those above it where they are missing, and their names durable."""
@@ -180,7 +177,8 @@ def _make_folder(path: Path, mode: int) -> None:
         if path.parent == path:
             raise
         _make_folder(path.parent, mode)
-        path.mkdir(mode)
+        with suppress(FileExistsError):  # another shard may have made it meanwhile
+            path.mkdir(mode)
     sync_folder(path.parent)
 
 

@@ -68,9 +68,9 @@ class Manifest:
         path = folder.manifest_jsonl
         try:
             with ExitStack() as stack:
-                jsonl = stack.enter_context(_open(path))
+                jsonl = stack.enter_context(open_view(path))
                 path = folder.manifest_csv
-                table = stack.enter_context(_open(path))
+                table = stack.enter_context(open_view(path))
                 made = cls(
                     folder=folder, columns=columns, csv_safe=csv_safe, _jsonl=jsonl, _csv=table
                 )
@@ -87,7 +87,7 @@ class Manifest:
             for file in (self._jsonl, self._csv):
                 file.seek(0, os.SEEK_END)
             return
-        jsonl, table = _Mender(self._jsonl), _Mender(self._csv)
+        jsonl, table = Mender(self._jsonl), Mender(self._csv)
         table.add(_csv_line(self.columns, safe=self.csv_safe))
         for line, cells in _lines(self.columns, rows(), safe=self.csv_safe):
             jsonl.add(line)
@@ -112,12 +112,12 @@ class Manifest:
         """
         if self._failed:
             raise self._failed
-        ordered = [_ordered(self.columns, row) for row in rows]
+        ordered = [in_order(self.columns, row) for row in rows]
         lines = [_csv_line(row.values(), safe=self.csv_safe) for row in ordered]
         try:
             # With the system at once: a killed run loses no row, and readers see them land.
-            _write(self._jsonl, b"".join(json_line(row).encode() for row in ordered))
-            _write(self._csv, b"".join(lines))
+            write_out(self._jsonl, b"".join(json_line(row).encode() for row in ordered))
+            write_out(self._csv, b"".join(lines))
         except OSError as error:
             self._failed = storage_error(error, self.folder.manifest_jsonl)
             raise self._failed from None
@@ -147,7 +147,7 @@ class Manifest:
         return mark if mark["files"] == written else None
 
 
-def _write(file: BinaryIO, data: bytes) -> None:
+def write_out(file: BinaryIO, data: bytes) -> None:
     """Write *data* past the buffer, which is empty: flushing it would seek each time as well."""
     while data:
         data = data[os.write(file.fileno(), data) :]
@@ -184,12 +184,12 @@ def is_exact(
         )
 
 
-def _open(path: Path) -> BinaryIO:
+def open_view(path: Path) -> BinaryIO:
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, 0o664), "r+b")
 
 
-class _Mender:
+class Mender:
     """Leaves a file at the end of its lines: what differs is cut off, what is missing written."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -223,7 +223,7 @@ def _lines(
 ) -> Iterator[tuple[bytes, bytes]]:
     """The line of each row in either file."""
     for row in rows:
-        ordered = _ordered(columns, row)
+        ordered = in_order(columns, row)
         yield json_line(ordered).encode(), _csv_line(ordered.values(), safe=safe)
 
 
@@ -242,5 +242,5 @@ def _cell(value: object, *, safe: bool) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _ordered(columns: Sequence[str], row: Row) -> dict[str, object]:
+def in_order(columns: Sequence[str], row: Row) -> dict[str, object]:
     return {name: row.get(name) for name in columns}

@@ -27,10 +27,11 @@ class Dataset:
 
     def __iter__(self) -> Iterator[ImageRow]:
         """The rows of the manifest in the order the images landed, read one at a time."""
-        with self.folder.manifest_jsonl.open("rb") as lines:
-            for line in lines:
-                if line.endswith(b"\n"):  # a run may be writing the last one right now
-                    yield ImageRow(json.loads(line), self.folder.root)
+        for file in _row_files(self.folder):
+            with file.open("rb") as lines:
+                for line in lines:
+                    if line.endswith(b"\n"):  # a run may be writing the last one right now
+                        yield ImageRow(json.loads(line), self.folder.root)
 
     def path(self, row: dict[str, object]) -> Path:
         """Where the image of *row* is."""
@@ -97,9 +98,16 @@ class Dataset:
 def open_dataset(path: str | Path) -> Dataset:
     """The dataset in the folder *path*. Raises UsageError when there is none."""
     folder = DatasetFolder(Path(path))
-    if not folder.manifest_jsonl.is_file():
+    if not _row_files(folder):
         raise UsageError(f"expected a dataset at {path}, but it has no manifest.jsonl")
     return Dataset(folder)
+
+
+def _row_files(folder: DatasetFolder) -> list[Path]:
+    """Where the rows are: in the manifest, or with the parts of what is not merged yet."""
+    if folder.manifest_jsonl.is_file():
+        return [folder.manifest_jsonl]
+    return sorted(folder.ledgers.glob("[0-9][0-9].jsonl"))
 
 
 def _text(value: object) -> str | None:

@@ -13,11 +13,11 @@ from batchgen.errors import LockedError, StorageError
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file *path* for the block.
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file *path* for the block, alone or *shared* with others who share it.
 
     The kernel frees it when the process ends, however it ends, so a stale file never blocks.
-    Raises LockedError, naming the holder, when another process has it.
+    Raises LockedError, naming a holder that has it alone, when another process is in the way.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -25,12 +25,16 @@ def locked(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot open the lock {path}: {error.strerror}") from None
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LockedError(_held(os.read(descriptor, 1000), path)) from None
         except OSError as error:
             reason = f"cannot lock {path}: {error.strerror}; use a local folder"
             raise StorageError(reason) from None
+        if shared:
+            yield
+            return
         holder = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
@@ -55,4 +59,5 @@ def _held(content: bytes, path: Path) -> str:
         by = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
     except (ValueError, TypeError, KeyError):
         by = "another process"
-    return f"the dataset {path.parent.parent} is in use by {by}; wait for it, or stop it"
+    dataset = next((p.parent for p in path.parents if p.name == ".batchgen"), path.parent.parent)
+    return f"the dataset {dataset} is in use by {by}; wait for it, or stop it"

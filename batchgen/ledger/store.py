@@ -7,14 +7,14 @@ fsync of a commit is shared by all variants in flight (group commit).
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 from batchgen.errors import StorageError
-from batchgen.ledger import sums
+from batchgen.ledger import sums, wanting
 from batchgen.ledger.entry import Entry, Image, State, Totals
 from batchgen.ledger.rows import (
     COLUMNS,
@@ -74,11 +74,26 @@ class Ledger:
         trace: TracebackType | None,
     ) -> None:
         """Close it. What SQLite could not read becomes a StorageError."""
-        self._sound = self._sound and not isinstance(error, sqlite3.Error)
+        if isinstance(error, sqlite3.Error):
+            self.distrust()
         self.close()
         if isinstance(error, sqlite3.Error):
             advice = "; batchgen verify --repair rebuilds it"
             raise _trouble(self.path, error, advice) from None
+
+    @property
+    def parts(self) -> Mapping[int, "Ledger"]:
+        """The ledgers of its parts by their numbers: itself alone, unless it is divided."""
+        return {0: self}
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether it is for all variants of the dataset, and not for some parts only."""
+        return True
+
+    def part(self, key: str) -> "Ledger | None":  # noqa: ARG002  # a divided one looks at it
+        """The ledger for the variant *key*; None when that is of another part."""
+        return self
 
     def close(self) -> None:
         """Commit what waits, stop the writer and close the file."""
@@ -87,6 +102,10 @@ class Ledger:
         self._reader.close()
         if self._writer and self._sound and not self._writer.failed:
             seal(self.path)
+
+    def distrust(self) -> None:
+        """Something could not be read: let the next opening look through everything."""
+        self._sound = False
 
     def check(self) -> None:
         """Look for torn or damaged pages and records. Raises DamagedError.
@@ -126,7 +145,7 @@ class Ledger:
     def set_meta(self, **values: object) -> None:
         """Store facts about the dataset as JSON."""
         rows = [(name, json.dumps(value)) for name, value in values.items()]
-        self._now(lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows))
+        self.do(lambda db: db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows))
 
     def hold_unanswered(self) -> int:
         """Turn submits whose answer was never recorded into uncertain ones; how many there were."""
@@ -138,22 +157,14 @@ class Ledger:
                 "WHERE state = 'submitting'"
             ).rowcount
 
-        return self._now(hold)
+        return self.do(hold)
 
     def want(self, keys: Iterable[str]) -> None:
         """Mark the variants in *keys* as those the job asks for, and no others."""
+        self.do(lambda db: wanting.mark(db, keys))
 
-        def mark(db: sqlite3.Connection) -> None:
-            # A table of its own may be larger than the memory, and only what changes is written.
-            db.execute("CREATE TEMP TABLE asked (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID")
-            db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", ((key,) for key in keys))
-            db.execute("UPDATE variants SET wanted = 0 WHERE wanted AND key NOT IN asked")
-            db.execute("UPDATE variants SET wanted = 1 WHERE NOT wanted AND key IN asked")
-            db.execute("DROP TABLE asked")
-
-        self._now(mark)
-
-    def _now(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    def do(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run *job* on the file; what it wrote is durable when it returns."""
         assert self._writer, "the ledger was opened for reading only"
         return self._writer.enqueue(job).result()
 

@@ -27,6 +27,11 @@ class Access:
     """Whether nothing is charged: the local service only."""
 
     @property
+    def service(self) -> str:
+        """As a job names it."""
+        return "local" if self.free else "wavespeed"
+
+    @property
     def remote(self) -> bool:
         """Whether the service is elsewhere: one on this machine is ours, or a rehearsal."""
         return _elsewhere(self.base_url)

@@ -47,6 +47,8 @@ class Outcome:
     """Of that, for submits of which nobody knows whether they were accepted."""
     refund_expected_usd: float | None
     """Of that, for failed predictions: the service gives it back within three hours."""
+    shard: str = ""
+    """``0/3`` for a run of one of three shards: all that this outcome tells is of its part."""
     run: str = ""
     """The id of this run, of which all that follows tells."""
     images_made: int = 0

@@ -132,7 +132,7 @@ async def ask_catalog(job: Job, access: Access, client: "ServiceClient") -> Told
 def _submits(to_do: ToDo) -> bool:
     """Whether anything is left to be submitted."""
     counts = to_do.ledger.counts()
-    new = len(to_do.variants) - counts.total() + counts[State.PLANNED]
+    new = to_do.planned - counts.total() + counts[State.PLANNED]
     return new > 0 or next(to_do.again(), None) is not None
 
 

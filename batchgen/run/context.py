@@ -10,6 +10,7 @@ from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest
+from batchgen.dataset.partrows import PartRows
 from batchgen.dataset.treatment import Treatment
 from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, State
@@ -34,6 +35,10 @@ DOWNLOADS = 32
 RETENTION = timedelta(days=7)
 
 
+Rows = Manifest | PartRows
+"""Where the rows of images go: to the manifest, or to the files of a shard's parts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """The parts of a run, put together once."""
@@ -51,7 +56,7 @@ class Context:
     folder: DatasetFolder
     images: ImageStore
     treatment: Treatment
-    manifest: Manifest
+    manifest: Rows
     stop: Stop
     spend: Spend
     pacer: Pacer
@@ -85,6 +90,6 @@ def now() -> str:
 
 def seconds_since(time: str | None) -> float:
     """Seconds from *time* to now; 0 when there is none or the clock was set back."""
-    if time is None:
+    if not time:
         return 0.0
     return max(0.0, (datetime.now(UTC) - datetime.fromisoformat(time)).total_seconds())

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import ExitCode, StorageError
-from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
-from batchgen.run.access import Access
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.history import remember_end
@@ -25,14 +23,18 @@ class Ending:
     """What is known of a run before it has begun, and needed to account for it."""
 
     begun: Begun
-    job: Job
+    planned: int
+    """Variants that the job asks for, or as many of them as are of the shard."""
+    service: str
+    """``wavespeed`` or ``local``."""
     folder: DatasetFolder
-    access: Access
     stop: Stop
     started: float
     """On the monotonic clock."""
     spent_before: int
     """What the dataset had cost before, in millionths of a US dollar."""
+    shard: str = ""
+    """As :attr:`Outcome.shard`."""
 
     def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         """Write down how the run ended. What cannot be written becomes a part of that."""
@@ -42,13 +44,12 @@ class Ending:
             ledger.set_meta(manifest=mark)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
-        found = self._views(ledger, mark)
-        outcome = self._report(ledger, self._outcome(ledger, tally, found))
-        if not self._hurried:
-            try:
-                keep_exports(self.folder, ledger, mark=mark)
-            except StorageError as error:
-                outcome = self._report(ledger, self._short_of_room(outcome, error))
+        found = {} if self.shard else self._views(ledger, mark)
+        outcome = self._outcome(ledger, tally, found)
+        if not self.shard:  # all below is of the dataset as a whole
+            outcome = self._report(ledger, outcome)
+            if not self._hurried:
+                outcome = self._keep_exports(ledger, outcome, mark)
         try:
             remember_end(self.folder, outcome, spent_before=self.spent_before)
         except StorageError as error:
@@ -67,13 +68,20 @@ class Ending:
             return self._short_of_room(outcome, error)
         return outcome
 
+    def _keep_exports(self, ledger: Ledger, outcome: Outcome, mark: object) -> Outcome:
+        try:
+            keep_exports(self.folder, ledger, mark=mark)
+        except StorageError as error:
+            return self._report(ledger, self._short_of_room(outcome, error))
+        return outcome
+
     def _short_of_room(self, outcome: Outcome, error: StorageError) -> Outcome:
         self.stop.note(error.exit_code, str(error))
         code = exit_code(outcome.counts, self.stop)
         return replace(outcome, exit_code=code, why=self.stop.why)
 
     def _views(self, ledger: Ledger, mark: object) -> Findings:
-        job, hurried = self.job.name, self._hurried
+        job, hurried = self.begun.job, self._hurried
         try:
             found = refresh_views(self.folder, ledger, job, mark=mark, hurried=hurried)
         except StorageError as error:
@@ -83,12 +91,13 @@ class Ending:
 
     def _outcome(self, ledger: Ledger, tally: Tally, found: Findings) -> Outcome:
         totals = ledger.totals()
-        counts = count(ledger, len(self.job.variants), totals)
+        counts = count(ledger, self.planned, totals)
         known = ledger.meta().get("price_micros") is not None
         return Outcome(
-            job=self.job.name,
+            job=self.begun.job,
             dataset=self.folder.root,
-            service="local" if self.access.free else "wavespeed",
+            service=self.service,
+            shard=self.shard,
             exit_code=exit_code(counts, self.stop),
             why=self.stop.why,
             counts=counts,

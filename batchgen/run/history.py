@@ -69,7 +69,7 @@ def remember_end(folder: DatasetFolder, outcome: Outcome, *, spent_before: int) 
             "wall_s": outcome.wall_s,
         },
     )
-    if outcome.exit_code is ExitCode.OK:
+    if outcome.exit_code is ExitCode.OK and not outcome.shard:
         write_whole(folder.last_success, [f"{outcome.ended_at}\n"])
 
 

@@ -3,7 +3,8 @@
 import logging
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, nullcontext
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,12 @@ import yaml
 from batchgen.dataset.disk import network_file_system
 from batchgen.dataset.folder import DatasetFolder, write_whole
 from batchgen.dataset.images import ImageStore
-from batchgen.dataset.manifest import Manifest, columns
 from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State, Totals
+from batchgen.ledger.parts import Shard
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
 from batchgen.run.access import Access, find_access
@@ -26,21 +27,24 @@ from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model, check_names, refuse
 from batchgen.run.claiming import claimed
-from batchgen.run.context import Context, now
+from batchgen.run.context import Context, Rows, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
 from batchgen.run.history import remember_begin
 from batchgen.run.hooks import Begun, Hooks
-from batchgen.run.limits import settle_limits
+from batchgen.run.limits import Limits
+from batchgen.run.merging import merge_if_done, open_rows
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
+from batchgen.run.parting import claim_parts, clear_parts
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
 from batchgen.run.prices import Prices, listed_prices
+from batchgen.run.purse import draw
 from batchgen.run.reports import check_exports, checkpoints
-from batchgen.run.rows import manifest_row
+from batchgen.run.sharding import Planned, planned_in, settle_share
 from batchgen.run.spend import Spend
-from batchgen.run.stock import take_stock
+from batchgen.run.stock import projected
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
 
@@ -65,10 +69,13 @@ async def run_job(
     options = options or RunOptions()
     folder = DatasetFolder(options.folder(job))
     access = find_access(options.service or job.service, options.base_url)
+    shard, pace, limits = settle_share(options.shard, options.pace(job), access)
     run = _Run(
         job=job,
         options=options,
-        pace=options.pace(job),
+        pace=pace,
+        limits=limits,
+        shard=shard,
         access=access,
         experience=Experience(access.origin, (folder.latencies, cache_file())),
         folder=folder,
@@ -81,9 +88,13 @@ async def run_job(
     folder.prepare()
     if kind := network_file_system(folder.root):
         log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)
-    wait = options.wait_if_locked
-    async with claimed(folder.lock, run.stop, wait=wait, until=run.ends_at()):
-        folder.clear_parts()
+    if shard:
+        with ExitStack() as stack:
+            outcome = await run.make(await claim_parts(folder, shard, stack))
+        merge_if_done(folder)
+        return outcome
+    async with claimed(folder.lock, run.stop, wait=options.wait_if_locked, until=run.ends_at()):
+        clear_parts(folder)
         with open_ledger(folder) as ledger:
             return await run.make(ledger)
 
@@ -95,6 +106,8 @@ class _Run:
     job: Job
     options: RunOptions
     pace: Pace
+    limits: Limits
+    shard: Shard | None
     access: Access
     folder: DatasetFolder
     stop: Stop
@@ -104,31 +117,21 @@ class _Run:
     started: float
     """On the monotonic clock."""
     account: str = ""
+    planned: Planned = field(default=Planned(variants=0, images=0))
 
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
         mark = take_mark(ledger)
         axes = settle_plan(ledger, self.job)
+        self.planned = planned_in(ledger, self.job)
         self._introduce(ledger)
         ledger.hold_unanswered()
-        release = self.pace.resubmit_uncertain
-        await hold_lost_records(ledger, self.job, release=release)
+        await hold_lost_records(ledger, self.job, release=self.pace.resubmit_uncertain)
         if await restore_files(ledger, self.folder):
             mark = None
-        manifest = Manifest.open(
-            self.folder,
-            columns(axes),
-            lambda: (manifest_row(entry, image) for entry, image in ledger.images()),
-            csv_safe=self.job.csv_safe,
-            mark=mark,
-        )
+        manifest = open_rows(self.folder, ledger, axes, mark, csv_safe=self.job.csv_safe)
         totals = ledger.totals()
-        tally = Tally(
-            images_planned=self.job.image_count(),
-            images=totals.images,
-            nsfw=totals.nsfw,
-            spent_micros=totals.spent_micros,
-        )
+        tally = Tally.begun(totals, images_planned=self.planned.images)
         try:
             if self._work_left(ledger, totals):
                 # The HTTP library is loaded only when there is something to ask for.
@@ -145,12 +148,13 @@ class _Run:
         sound = manifest.rows == ledger.totals().images
         ending = Ending(
             begun=self.begun,
-            job=self.job,
+            planned=self.planned.variants,
+            service=self.access.service,
             folder=self.folder,
-            access=self.access,
             stop=self.stop,
             started=self.started,
             spent_before=totals.spent_micros,
+            shard=str(self.shard or ""),
         )
         return ending.account(ledger, tally, mark if sound else None)
 
@@ -172,7 +176,7 @@ class _Run:
             job=self.job.name,
             images_planned=self.job.image_count(),
             **listed.filled(Prices.remembered(meta)).as_meta(listed),
-            service="local" if self.access.free else "wavespeed",
+            service=self.access.service,
             model=self.job.models[0].id,
             file_name=self.job.file_name,
             csv_safe=self.job.csv_safe,
@@ -182,19 +186,21 @@ class _Run:
             started_at=self.begun.started_at,
         )
         resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
-        write_whole(self.folder.job, [resolved])
+        if not self.shard:  # others would write it at the same time
+            write_whole(self.folder.job, [resolved])
 
     def _to_do(self, ledger: Ledger) -> ToDo:
         return ToDo(
             ledger=ledger,
             variants=self.job.variants,
+            planned=self.planned.variants,
             options=self.options,
             account=self.account,
             resubmit_uncertain=self.pace.resubmit_uncertain,
         )
 
     def _work_left(self, ledger: Ledger, totals: Totals) -> bool:
-        counts = count(ledger, len(self.job.variants), totals)
+        counts = count(ledger, self.planned.variants, totals)
         if counts.pending or counts.uncertain:
             return True
         # Paid work of an earlier form of the job is collected too.
@@ -202,7 +208,7 @@ class _Run:
         return next(chain(paid, self._to_do(ledger).again()), None) is not None
 
     async def _launch(
-        self, ledger: Ledger, manifest: Manifest, tally: Tally, service: "Service"
+        self, ledger: Ledger, manifest: Rows, tally: Tally, service: "Service"
     ) -> None:
         from batchgen.run.settle import settle_earlier
         from batchgen.run.working import work_through
@@ -220,8 +226,11 @@ class _Run:
         except UsageError as error:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
+        if self.shard:
+            self.pace = await draw(self.pace, self.folder, self.shard, ledger)
         context = self._context(ledger, manifest, tally, service, known)
-        await self.stop.unless_left(settle_earlier(context))
+        if ledger.holds_all:  # else the history shows what other shards have made, too
+            await self.stop.unless_left(settle_earlier(context))
         to_do = self._to_do(ledger)
         if foreign := to_do.foreign():
             why = f"{foreign} paid variants belong to another key or service, which is needed"
@@ -230,26 +239,27 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, known)
         await self.stop.unless_left(money.check_balance(prices, service, self.stop))
-        async with checkpoints(self.folder, self.job.name):
+        async with nullcontext() if self.shard else checkpoints(self.folder, self.job.name):
             await work_through(context, to_do, self.ends_at())
 
     def _context(
         self,
         ledger: Ledger,
-        manifest: Manifest,
+        manifest: Rows,
         tally: Tally,
         service: "Service",
         prices: Prices,
     ) -> Context:
         allowed = self.pace.max_failures
-        limits = settle_limits(self.pace, remote=self.access.remote)
+        limits = self.limits
         tally.rate_limit = limits.rate
-        tally.projected_micros = self._projected(ledger, tally, prices)
+        tally.projected_micros = projected(
+            self.job, ledger, prices, tally.spent_micros, self.pace.budget_micros
+        )
         ledger.set_meta(rate_limit=limits.rate, projected_micros=tally.projected_micros)
         self.hooks.progress(tally)
         if limits.assumed:
             log.warning("%s", limits.sentence(tally.images_planned - tally.images))
-        planned = len(self.job.variants)
         return Context(
             file_name=self.job.file_name,
             pace=self.pace,
@@ -271,21 +281,15 @@ class _Run:
             pacer=Pacer(self.stop, limits.rate, concurrency=limits.concurrency),
             breaker=Breaker(
                 self.stop,
-                max_failures=None if allowed is None else read_failures(planned, allowed),
+                max_failures=None
+                if allowed is None
+                else read_failures(self.planned.variants, allowed),
                 prompts=len(self.job.prompts),
             ),
             experience=self.experience,
             tally=tally,
             hooks=self.hooks,
         )
-
-    def _projected(self, ledger: Ledger, tally: Tally, prices: Prices) -> int | None:
-        """What the dataset will have cost, in millionths of a dollar, when nothing fails."""
-        new = prices.total(take_stock(self.job, ledger).new())
-        if new is None:
-            return None
-        done, budget = tally.spent_micros + new, self.pace.budget_micros
-        return done if budget is None else min(done, max(budget, tally.spent_micros))
 
     def ends_at(self) -> float | None:
         """When its time is up, on the monotonic clock; None for never."""

@@ -1,5 +1,6 @@
 """Opening the ledger of a dataset, and never starting from zero over paid work."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,26 @@ from typing import Any
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import StorageError, UsageError
 from batchgen.job.load import Pace
+from batchgen.ledger.divided import DividedLedger
+from batchgen.ledger.parts import PARTS
 from batchgen.ledger.store import DamagedError, Ledger
 
 _TOO_MUCH = 1e15  # for any number of a pace
 
 
-def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
+def open_ledger(
+    folder: DatasetFolder, *, read_only: bool = False, parts: Sequence[int] = range(PARTS)
+) -> Ledger:
     """The ledger of *folder*, new only where nothing was made yet.
+
+    Where the dataset is divided, it is that of the *parts*.
 
     Raises DamagedError for a damaged ledger, and for one that is missing or empty beside images;
     StorageError when it cannot be used.
     """
     advice = f"Rebuild it:  batchgen verify {folder.root} --repair"
+    if has_parts(folder):
+        return _open_parts(folder, parts, advice, read_only=read_only)
     made = _made_before(folder)
     lost = (
         f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
@@ -39,6 +48,31 @@ def open_ledger(folder: DatasetFolder, *, read_only: bool = False) -> Ledger:
     if made and "plan" not in ledger.meta():
         ledger.close()
         raise DamagedError(lost)
+    return ledger
+
+
+def has_parts(folder: DatasetFolder) -> bool:
+    """Whether the dataset in *folder* is divided into parts."""
+    return folder.ledgers.is_dir()
+
+
+def has_ledger(folder: DatasetFolder) -> bool:
+    """Whether there is a dataset in *folder* that a run has begun."""
+    return folder.ledger.exists() or has_parts(folder)
+
+
+def _open_parts(
+    folder: DatasetFolder, parts: Sequence[int], advice: str, *, read_only: bool
+) -> Ledger:
+    try:
+        ledger = DividedLedger(folder.ledgers, parts, read_only=read_only)
+        try:
+            ledger.check()
+        except StorageError:
+            ledger.close()
+            raise
+    except DamagedError as error:
+        raise DamagedError(f"{error}; nothing is submitted. {advice}") from None
     return ledger
 
 

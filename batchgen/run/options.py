@@ -43,6 +43,8 @@ class RunOptions:
     """Variants that may fail in this run: a count, or ``5%``."""
     on_uncertain: str | None = None
     """``hold`` or ``resubmit`` what may have been paid."""
+    shard: str | None = None
+    """Make one shard of the dataset only: ``0/3`` to ``2/3``, ``auto`` or ``auto/3``."""
     retry_failed: bool = False
     """Submit again what failed for good."""
     resubmit_expired: bool = False

@@ -47,10 +47,9 @@ async def hold_lost_records(ledger: Ledger, job: Job, *, release: bool) -> None:
     What it does not know may have been paid. The holding ends only when the user lets uncertain
     submits be sent again (*release*): a later form of the job may ask for lost records, too.
     """
-    if not ledger.meta().get("lost_records"):
-        return
-    for start in range(0, len(job.variants), _CHUNK):
-        chunk = list(job.variants[start : start + _CHUNK])
+    lost = [part for part in ledger.parts.values() if part.meta().get("lost_records")]
+    for start in range(0, len(job.variants) if lost else 0, _CHUNK):
+        chunk = [v for v in job.variants[start : start + _CHUNK] if ledger.part(v.key) in lost]
         known = ledger.known([variant.key for variant in chunk])
         for variant in chunk:
             entry = known.get(variant.key)
@@ -65,7 +64,7 @@ async def hold_lost_records(ledger: Ledger, job: Job, *, release: bool) -> None:
                 dict(variant.labels),
             ):
                 await ledger.amend(_amended(entry, variant))
-    if release:
+    if lost and release:
         ledger.set_meta(lost_records=False)
 
 
@@ -180,6 +179,8 @@ class ToDo:
 
     ledger: Ledger
     variants: Variants
+    planned: int
+    """How many of them are for the ledger: fewer than all when it has some parts only."""
     options: RunOptions
     account: str
     resubmit_uncertain: bool
@@ -198,7 +199,26 @@ class ToDo:
             sent.add(entry.key)
             yield entry
         # One of these that is turned away for the moment is planned, and on its way all the same.
-        yield from (e for e in _unknown(self.ledger, self.variants) if e.key not in sent)
+        yield from (e for e in self._unknown() if e.key not in sent)
+
+    def _unknown(self) -> Iterator[Entry]:
+        """The variants that were never submitted, or only turned away."""
+        ledger, variants = self.ledger, self.variants
+        counts = ledger.counts()
+        left = self.planned - counts.total() + counts[State.PLANNED]
+        for start in range(0, len(variants), _KEYS):
+            if left <= 0:  # the last ones are seldom the last of the job
+                return
+            keys = list(variants[start : start + _KEYS].keys())
+            states = ledger.states(keys)
+            for index, key in enumerate(keys, start):
+                state = states.get(key)
+                if state is State.PLANNED:
+                    left -= 1
+                    yield from ledger.known([key]).values()
+                elif state is None and ledger.part(key):
+                    left -= 1
+                    yield _planned(variants[index])
 
     def again(self) -> Iterator[Entry]:
         """What has ended and is to be bought once more because the user said so."""
@@ -227,25 +247,6 @@ class ToDo:
         # An id means nothing to another account and waits for its own key. A rebuilt ledger does
         # not know whose it was; asking costs nothing.
         return entry.account in (None, self.account)
-
-
-def _unknown(ledger: Ledger, variants: Variants) -> Iterator[Entry]:
-    """The variants that were never submitted, or only turned away."""
-    counts = ledger.counts()
-    left = len(variants) - counts.total() + counts[State.PLANNED]
-    for start in range(0, len(variants), _KEYS):
-        if left <= 0:  # the last ones are seldom the last of the job
-            return
-        keys = list(variants[start : start + _KEYS].keys())
-        states = ledger.states(keys)
-        for index, key in enumerate(keys, start):
-            state = states.get(key)
-            if state is None:
-                left -= 1
-                yield _planned(variants[index])
-            elif state is State.PLANNED:
-                left -= 1
-                yield from ledger.known([key]).values()
 
 
 def _planned(variant: Variant) -> Entry:

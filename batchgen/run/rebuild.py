@@ -8,17 +8,21 @@ possibly paid instead of buying it again.
 import json
 import logging
 import sqlite3
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.manifest import columns
+from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
+from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of
 from batchgen.ledger.rows import check, is_image_name
-from batchgen.ledger.salvage import salvage
+from batchgen.ledger.salvage import Found, salvage
 from batchgen.ledger.store import Ledger
+from batchgen.run.opening import has_parts
 
 log = logging.getLogger(__name__)
 
@@ -30,39 +34,69 @@ _REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
 async def rebuild_ledger(folder: DatasetFolder) -> int:
     """Make the ledger of *folder* anew; returns how many variants it knows now.
 
-    It is made aside and takes its place when it is whole; a damaged one is moved to the quarantine
-    before that. Raises StorageError.
+    Of a dataset that is divided, those of its parts that are damaged. Raises StorageError.
     """
-    new = folder.ledger.with_name("rebuilt.sqlite3")
-    if new.exists() and not folder.ledger.exists():
-        written = _size_of(new)  # an earlier rebuild was stopped in its last step
+    if not has_parts(folder):
+        return await _rebuild(folder, folder.ledger, {})
+    salts = [salt for part in range(PARTS) if (salt := _salt_of(_part(folder, part)))]
+    known = {"salt": salts[0]} if salts else {}
+    damaged = [part for part in range(PARTS) if not _salt_of(_part(folder, part))]
+    return sum([await _rebuild(folder, _part(folder, part), known, part) for part in damaged])
+
+
+def _part(folder: DatasetFolder, part: int) -> Path:
+    return ledger_of(folder.ledgers, part)
+
+
+def _salt_of(path: Path) -> object:
+    """What every sound ledger of a part knows; None when the one at *path* is damaged."""
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            ledger.check()
+            deque(chain(ledger.images(), ledger.entries(*State)), maxlen=0)
+            return ledger.meta().get("salt")
+    except (StorageError, sqlite3.Error):
+        return None
+
+
+async def _rebuild(
+    folder: DatasetFolder, path: Path, known: Mapping[str, object], part: int | None = None
+) -> int:
+    """Make the ledger at *path* anew, with facts that are *known*.
+
+    It is made aside and takes its place when it is whole; a damaged one is moved to the quarantine
+    before that.
+    """
+    new = path.with_name("rebuilt.sqlite3" if part is None else f"rebuilt-{part:02d}.sqlite3")
+    if _was_stopped(path, new):
+        written = _size_of(new)
     else:
         _remove(new)
-        written = await _write_new(folder, new)
+        written = await _write_new(folder, path, new, known, part)
         for suffix in ("", "-wal", "-shm"):
-            quarantine(folder, folder.ledger.with_name(folder.ledger.name + suffix))
+            quarantine(folder, path.with_name(path.name + suffix))
     try:
-        new.replace(folder.ledger)
-        sync_folder(folder.state)
+        new.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
-        raise storage_error(error, folder.ledger) from None
+        raise storage_error(error, path) from None
     return written
 
 
-async def _write_new(folder: DatasetFolder, path: Path) -> int:
-    old: list[tuple[Entry, list[Image]]] = []
-    meta: dict[str, object] = {}
-    if folder.ledger.exists():
-        old, meta = salvage(folder.ledger)
+async def _write_new(
+    folder: DatasetFolder, path: Path, new: Path, known: Mapping[str, object], part: int | None
+) -> int:
+    old, meta = _salvaged(path)
+    salted = "salt" in meta
     written: set[str] = set()
-    with Ledger(path) as ledger:
+    with Ledger(new) as ledger:
         meta.pop("schema_version", None)
         # Another plan than any: the next run tells the ledger anew what its job asks for.
-        ledger.set_meta(**{**meta, "plan": "rebuilt", "lost_records": True})
-        for entry, images in [*old, *_from_manifest(folder)]:
+        ledger.set_meta(**{**known, **meta, "plan": "rebuilt", "lost_records": True})
+        for entry, images in [*old, *_from_manifests(folder, part)]:
             if entry.key not in written:
                 # Without its salt a fingerprint fits no key; asking about an id costs nothing.
-                kept = entry if "salt" in meta else replace(entry, account=None)
+                kept = entry if salted else replace(entry, account=None)
                 try:
                     check(kept, *images)
                     await ledger.write(kept, images)
@@ -71,6 +105,15 @@ async def _write_new(folder: DatasetFolder, path: Path) -> int:
                     # Nonsense is as good as lost: the next run holds it.
                     log.warning("the record of %.100r is left out: %s", entry.key, error)
     return len(written)
+
+
+def _was_stopped(path: Path, new: Path) -> bool:
+    """Whether an earlier rebuild was stopped in its last step."""
+    return new.exists() and not path.exists()
+
+
+def _salvaged(path: Path) -> tuple[list[Found], dict[str, object]]:
+    return salvage(path) if path.exists() else ([], {})
 
 
 def _size_of(path: Path) -> int:
@@ -83,9 +126,19 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _from_manifest(folder: DatasetFolder) -> Iterator[tuple[Entry, list[Image]]]:
-    """The variants whose images the manifest lists."""
-    rows = _rows(folder.manifest_jsonl)
+def _from_manifests(folder: DatasetFolder, part: int | None) -> Iterator[tuple[Entry, list[Image]]]:
+    """The variants whose images the manifest lists, or the rows of a *part*."""
+    if part is None:
+        yield from _from_rows(folder, _rows(folder.manifest_jsonl))
+        return
+    yield from _from_rows(folder, _rows(rows_of(folder.ledgers, part)))
+    merged = _rows(folder.manifest_jsonl)
+    yield from _from_rows(folder, (r for r in merged if part_of(str(r["variant_key"])) == part))
+
+
+def _from_rows(
+    folder: DatasetFolder, rows: Iterable[Mapping[str, object]]
+) -> Iterator[tuple[Entry, list[Image]]]:
     for key, group in groupby(rows, key=lambda row: str(row["variant_key"])):
         own = {_whole(row["image_index"]): row for row in group}
         entry = _entry(key, own.values())

@@ -7,7 +7,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
-from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.opening import has_ledger, open_ledger, remembered_pace
 from batchgen.run.planning import longest_wait
 from batchgen.run.prices import Prices
 from batchgen.run.service import open_service
@@ -24,7 +24,7 @@ async def reconcile_dataset(
     StorageError for its ledger, and for links and other odd things in its folder.
     """
     folder = DatasetFolder(root)
-    if not folder.ledger.exists():
+    if not has_ledger(folder):
         raise UsageError(f"expected a dataset at {root}, but it has no ledger")
     folder.prepare()
     stop = stop or Stop()

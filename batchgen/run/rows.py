@@ -43,6 +43,11 @@ def manifest_row(entry: Entry, image: Image) -> Row:
     )
 
 
+def manifest_rows(ledger: Ledger) -> Iterator[Row]:
+    """The rows of all images, in the order they came."""
+    return (manifest_row(entry, image) for entry, image in ledger.images())
+
+
 def failure_row(entry: Entry) -> Row:
     """The row of a variant that has not all its images."""
     asked = _parameters(entry)

@@ -3,13 +3,16 @@
 import json
 import os
 import socket
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import UsageError
 from batchgen.job.files import read_regular_file
+from batchgen.ledger.divided import read_ledger
 from batchgen.ledger.entry import State
+from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
 
@@ -61,14 +64,14 @@ class Standing:
 def standing(root: Path) -> Standing:
     """How far the dataset in *root* is. Raises UsageError when there is none."""
     folder = DatasetFolder(root)
-    if not folder.ledger.exists():
+    if not folder.ledger.exists() and not folder.ledgers.is_dir():
         raise UsageError(f"expected a dataset at {root}, but it has no ledger")
-    with Ledger(folder.ledger, read_only=True) as ledger:
+    with read_ledger(folder.ledger, folder.ledgers) as ledger:
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))
         planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
         totals, priced = ledger.totals(), meta.get("price_micros") is not None
-        running = _running(folder.lock)
+        running = any(map(_running, _locks(folder)))
         rate = left = None
         if running and (elapsed := _seconds_since(started_at)) > 0:
             rate = ledger.images_since(started_at) / elapsed
@@ -107,6 +110,12 @@ def _in_flight(ledger: Ledger) -> tuple[Flight, ...]:
         for entry in entries
     ]
     return tuple(sorted(flights, key=lambda flight: -flight.seconds))
+
+
+def _locks(folder: DatasetFolder) -> Iterator[Path]:
+    yield folder.lock
+    if folder.ledgers.is_dir():
+        yield from (lock_of(folder.ledgers, part) for part in range(PARTS))
 
 
 def _seconds_since(time: str) -> float:

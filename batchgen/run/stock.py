@@ -10,8 +10,12 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant
+from batchgen.ledger.divided import read_ledger
 from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
+from batchgen.run.opening import has_ledger
+from batchgen.run.prices import Prices
+from batchgen.run.sharding import planned_in
 
 _CHUNK = 2_000
 
@@ -41,7 +45,7 @@ def take_stock(job: Job, ledger: Ledger | None) -> Stock:
             stock.images[state, model] = images
     elif ledger:
         _walk(job, ledger, stock)
-    for model, (variants, images) in _asked(job).items():
+    for model, (variants, images) in _asked(job, ledger).items():
         begun = [key for key in stock.variants if key[1] == model and key[0] is not State.PLANNED]
         new = (State.PLANNED, model)
         stock.variants[new] = variants - sum(stock.variants[key] for key in begun)
@@ -49,14 +53,25 @@ def take_stock(job: Job, ledger: Ledger | None) -> Stock:
     return stock
 
 
+def projected(
+    job: Job, ledger: Ledger, prices: Prices, spent_micros: int, budget_micros: int | None
+) -> int | None:
+    """What the dataset will have cost, in millionths of a dollar, when nothing fails."""
+    new = prices.total(take_stock(job, ledger).new())
+    if new is None:
+        return None
+    done = spent_micros + new
+    return done if budget_micros is None else min(done, max(budget_micros, spent_micros))
+
+
 @contextmanager
 def known_ledger(root: Path) -> Iterator[Ledger | None]:
     """The ledger of the dataset in *root*, for reading; None when there is none."""
-    path = DatasetFolder(root).ledger
-    if not path.exists():
+    folder = DatasetFolder(root)
+    if not has_ledger(folder):
         yield None
         return
-    with Ledger(path, read_only=True) as ledger:
+    with read_ledger(folder.ledger, folder.ledgers) as ledger:
         yield ledger
 
 
@@ -70,10 +85,20 @@ def states(job: Job, root: Path) -> Iterator[tuple[Variant, State]]:
                 yield variant, known.get(variant.key, State.PLANNED)
 
 
-def _asked(job: Job) -> dict[str, tuple[int, int]]:
-    """The variants and images that the whole job asks for, by model."""
+def _asked(job: Job, ledger: Ledger | None) -> dict[str, tuple[int, int]]:
+    """The variants and images that the job asks for, by model.
+
+    For some parts only they are their share, which for several models is an estimate.
+    """
     variants = job.variants.tally("model")
-    return {model: (variants[model,], n) for model, n in job.images_by_model().items()}
+    whole = {model: (variants[model,], n) for model, n in job.images_by_model().items()}
+    if ledger is None or ledger.holds_all:
+        return whole
+    planned, all_images = planned_in(ledger, job), sum(images for _, images in whole.values())
+    return {
+        model: (-(-v * planned.variants // len(job.variants)), -(-i * planned.images // all_images))
+        for model, (v, i) in whole.items()
+    }
 
 
 def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:

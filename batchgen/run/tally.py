@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-from batchgen.ledger.entry import Image
+from batchgen.ledger.entry import Image, Totals
 from batchgen.run.slots import Slots
 
 
@@ -37,6 +38,16 @@ class Tally:
     """What the dataset will have cost once the job is done; None when nobody knows."""
     slots: Slots = field(default_factory=Slots)
     """What is on its way now."""
+
+    @classmethod
+    def begun(cls, totals: Totals, *, images_planned: int) -> Self:
+        """The tally of a run that begins with what earlier runs have left."""
+        return cls(
+            images_planned=images_planned,
+            images=totals.images,
+            nsfw=totals.nsfw,
+            spent_micros=totals.spent_micros,
+        )
 
     def saved(self, images: Sequence[Image]) -> None:
         """Count the images of a variant."""

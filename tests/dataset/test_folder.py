@@ -120,14 +120,6 @@ def test_a_folder_that_cannot_be_made_is_a_storage_error():
         DatasetFolder(Path("/proc/none/kitchen")).prepare()
 
 
-def test_unfinished_downloads_are_thrown_away_and_nothing_else(folder):
-    for path in (folder.parts / "a_0", folder.parts / "a_1", folder.lock):
-        path.write_text("x")
-    folder.clear_parts()
-    assert list(folder.parts.iterdir()) == []
-    assert folder.lock.exists()
-
-
 def test_a_file_is_written_whole(tmp_path):
     path = tmp_path / "summary.json"
     write_whole(path, ["a\n", "é\u2028\r\n"])

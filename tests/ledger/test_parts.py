@@ -1,0 +1,179 @@
+"""Parts: who belongs where, dividing a ledger, and several ledgers that act as one."""
+
+import inspect
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchgen.errors import StorageError
+from batchgen.ledger import parts
+from batchgen.ledger.divided import DividedLedger, read_ledger
+from batchgen.ledger.entry import Entry, Image, State
+from batchgen.ledger.parts import PARTS, Shard, divide, ledger_of, part_of
+from batchgen.ledger.store import DamagedError, Ledger
+from tests.ledger.made import bring, image
+
+KEYS = [f"{number * 7 % 256:02x}{number:06x}" for number in range(90)]
+
+
+@pytest.fixture
+async def whole(path: Path) -> Path:
+    """A ledger with variants in every state, several images, and facts."""
+    with Ledger(path) as ledger:
+        for number, key in enumerate(KEYS):
+            state = list(State)[number % len(State)]
+            made = [_image(key, i) for i in range(2)] if state is State.SAVED else []
+            name = None if state is State.PLANNED else f"p{number}"
+            await bring(ledger, key, state, made, spent_micros=38_000, prediction_id=name)
+        ledger.set_meta(salt="5a17", plan="one", axes=["seed"], submit_timeout=60.0)
+    return path
+
+
+def _image(key: str, index: int) -> Image:
+    made = image(key, index, nsfw=index == 1)
+    return replace(made, saved_at=f"2026-01-31T01:00:{KEYS.index(key) * 2 // 3:02d}.{index}00Z")
+
+
+@pytest.fixture
+def folder(whole: Path) -> Path:
+    divide(whole, whole.parent / "ledgers")
+    return whole.parent / "ledgers"
+
+
+@pytest.fixture
+def divided(folder: Path) -> Iterator[DividedLedger]:
+    with DividedLedger(folder) as ledger:
+        yield ledger
+
+
+def _everything(ledger: Ledger) -> dict[str, object]:
+    return {
+        "entries": list(ledger.entries(*State)),
+        "wanted": list(ledger.entries(*State, wanted_only=True)),
+        "short": list(ledger.short()),
+        "images": list(ledger.images()),
+        "files": sorted(ledger.files()),
+        "known": ledger.known(KEYS),
+        "states": ledger.states(KEYS),
+        "predictions": ledger.known_predictions(["p2", "p80", "nobody's"]),
+        "since": ledger.images_since("2026-01-31T01:00:30.000Z"),
+        "sums": [ledger.size(), ledger.counts(), ledger.totals(), ledger.asked()],
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 20, 64])
+def test_every_part_is_in_exactly_one_shard(count):
+    parts_of_all = [part for index in range(count) for part in Shard(index, count).parts]
+    assert sorted(parts_of_all) == list(range(PARTS))
+
+
+@pytest.mark.parametrize(
+    ("key", "part"),
+    [("", 0), ("00ff", 0), ("03f", 0), ("04", 1), ("07", 1), ("fbff", 62), ("fc", 63), ("zz", 63)],
+)
+def test_a_variant_belongs_to_the_part_that_its_key_begins_like(key, part):
+    assert part_of(key) == part
+
+
+async def test_a_divided_ledger_knows_what_the_whole_one_knew(whole, divided):
+    with Ledger(whole) as ledger:
+        assert _everything(divided) == _everything(ledger)
+        facts = divided.meta()
+        assert {name: facts[name] for name in ledger.meta()} == ledger.meta()
+
+
+async def test_both_go_on_alike(whole, divided):
+    with Ledger(whole) as ledger:
+        for one in (ledger, divided):
+            one.want(KEYS[::2])
+            assert one.hold_unanswered() > 0
+            await one.amend(replace(one.known(KEYS[4:5])[KEYS[4]], images_asked=3))
+            await bring(one, "abcdef", State.SAVED, [image("abcdef")])
+            one.set_meta(manifest={"rows": 3})
+            one.check()
+        assert _everything(divided) == _everything(ledger)
+        assert divided.meta()["manifest"] == {"rows": 3}
+
+
+def test_every_record_is_in_the_ledger_of_its_part(folder):
+    for part in range(PARTS):
+        with Ledger(ledger_of(folder, part), read_only=True) as ledger:
+            assert {part_of(entry.key) for entry in ledger.entries(*State)} <= {part}
+
+
+def test_some_parts_know_only_their_own(folder):
+    with DividedLedger(folder, Shard(1, 3).parts) as ledger:
+        own = [key for key in KEYS if part_of(key) % 3 == 1]
+        assert [e.key for e in sorted(ledger.known(KEYS).values(), key=_key)] == sorted(own)
+        assert not ledger.holds_all
+        assert [ledger.part(key) is not None for key in KEYS] == [key in own for key in KEYS]
+        ledger.want(KEYS)
+        assert ledger.totals().unwanted == 0
+
+
+def _key(entry: Entry) -> str:
+    return entry.key
+
+
+def test_no_reading_or_writing_is_left_to_a_file_that_a_divided_ledger_does_not_have():
+    own = {name for name, _ in inspect.getmembers(Ledger) if not name.startswith("_")} - {"do"}
+    assert own <= vars(DividedLedger).keys()
+
+
+@pytest.mark.parametrize("stopped_at", [0, 40])
+def test_a_division_that_is_stopped_changes_nothing_and_can_be_made_again(
+    whole, monkeypatch, stopped_at
+):
+    fill = parts._fill
+
+    def stop(path: Path, whole: Path, part: int, facts: Mapping[str, object]) -> None:
+        if part == stopped_at:
+            raise OSError(28, "No space left on device")
+        fill(path, whole, part, facts)
+
+    folder = whole.parent / "ledgers"
+    before = whole.read_bytes()
+    monkeypatch.setattr(parts, "_fill", stop)
+    with pytest.raises(StorageError, match="No space left"):
+        divide(whole, folder)
+    assert not folder.exists()
+    assert whole.read_bytes() == before
+    monkeypatch.setattr(parts, "_fill", fill)
+    divide(whole, folder)
+    with read_ledger(whole, folder) as ledger:
+        assert ledger.size() == len(KEYS)
+
+
+def test_a_dataset_without_a_ledger_becomes_empty_parts(path):
+    divide(path, path.parent / "ledgers", salt="5a17")
+    with DividedLedger(path.parent / "ledgers") as ledger:
+        ledger.check()
+        assert (ledger.size(), ledger.meta()["salt"]) == (0, "5a17")
+
+
+def test_a_part_that_is_missing_or_cut_to_nothing_is_no_new_one(folder):
+    file = ledger_of(folder, 7)
+    shutil.copy(file, file.with_name("kept"))
+    file.write_bytes(b"")
+    with (
+        DividedLedger(folder) as ledger,
+        pytest.raises(DamagedError, match=r"07\.sqlite3 is empty"),
+    ):
+        ledger.check()
+    file.unlink()
+    with pytest.raises(DamagedError, match=r"07\.sqlite3 is missing"):
+        DividedLedger(folder)
+
+
+def test_facts_that_differ_are_the_latest_and_never_a_plan_that_only_some_know(divided):
+    first, second = divided.parts[0], divided.parts[1]
+    first.set_meta(started_at="2026-01-02", plan="two", axes=["seed", "style"], submit_timeout=90.0)
+    second.set_meta(started_at="2026-01-01", job="old", manifest={"rows": 1}, lost_records=True)
+    first.set_meta(job="new")
+    facts = divided.meta()
+    assert (facts["job"], facts["plan"], facts["axes"]) == ("new", "several", ["seed", "style"])
+    assert (facts["submit_timeout"], facts["manifest"]) == (90.0, None)
+    assert facts["lost_records"] is True

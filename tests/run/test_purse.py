@@ -1,0 +1,129 @@
+"""The budget among shards: promises and spending never exceed it together."""
+
+import random
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.job.load import load_job
+from batchgen.ledger.divided import DividedLedger
+from batchgen.ledger.entry import State
+from batchgen.ledger.parts import Shard, part_of
+from batchgen.run.parting import claim_parts
+from batchgen.run.purse import draw
+from tests.ledger.made import bring
+from tests.support.cli import write_job
+
+BUDGET = 1_000_000
+PRICE = 7_000
+
+
+class Shards:
+    """Runs that each own some parts, and spend."""
+
+    def __init__(self, root: Path) -> None:
+        job = load_job(write_job(root.with_name("job.yaml"), ["a pear"]))
+        self.pace = replace(job.pace, budget_micros=BUDGET)
+        self.folder = DatasetFolder(root)
+        self.folder.prepare()
+        self._runs: dict[Shard, tuple[ExitStack, DividedLedger, int]] = {}
+        self._made = 0
+
+    async def start(self, shard: Shard) -> int:
+        stack = ExitStack()
+        ledger = await claim_parts(self.folder, shard, stack)
+        assert isinstance(ledger, DividedLedger)
+        level = (await draw(self.pace, self.folder, shard, ledger)).budget_micros
+        assert level is not None
+        self._runs[shard] = (stack, ledger, level)
+        return level
+
+    async def spend(self, shard: Shard, micros: int) -> None:
+        """Submits for so much, as far as the level allows."""
+        _, ledger, level = self._runs[shard]
+        while micros >= PRICE and ledger.totals().spent_micros + PRICE <= level:
+            micros -= PRICE
+            self._made += 1
+            part = random.Random(self._made).choice(shard.parts)
+            key = f"{part * 4:02x}{self._made:06x}"
+            assert part_of(key) == part
+            await bring(ledger, key, State.SUBMITTING, spent_micros=PRICE)
+
+    def end(self, shard: Shard) -> None:
+        self._runs.pop(shard)[0].close()
+
+    @property
+    def spent(self) -> int:
+        with DividedLedger(self.folder.ledgers, read_only=True) as ledger:
+            return ledger.totals().spent_micros
+
+    def end_all(self) -> None:
+        for shard in list(self._runs):
+            self.end(shard)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    made = Shards(tmp_path / "job")
+    yield made
+    made.end_all()
+
+
+async def test_shards_at_once_have_equal_shares_whatever_the_others_have_spent(shards):
+    a, b, c = (Shard(index, 3) for index in range(3))
+    assert await shards.start(a) == 333_334
+    await shards.spend(a, 200_000)
+    assert await shards.start(b) == 333_334
+    assert await shards.start(c) == 333_332
+    shards.end(a)
+    assert await shards.start(a) == 333_334  # started again, it has what it had
+
+
+async def test_another_number_of_shards_has_what_is_left_and_not_more(shards):
+    half = Shard(0, 2)
+    await shards.start(half)
+    await shards.spend(half, BUDGET)
+    shards.end(half)
+    spent = shards.spent
+    assert BUDGET / 2 - PRICE < spent <= BUDGET / 2
+    levels = [await shards.start(Shard(index, 7)) for index in range(7)]
+    assert sum(levels) <= BUDGET
+    for index in range(7):
+        await shards.spend(Shard(index, 7), BUDGET)
+    assert spent < shards.spent <= BUDGET
+
+
+async def test_a_budget_that_is_spent_leaves_a_shard_what_it_has(shards):
+    whole = Shard(0, 1)
+    await shards.start(whole)
+    await shards.spend(whole, BUDGET)
+    shards.end(whole)
+    with ExitStack() as stack:
+        own = await claim_parts(shards.folder, Shard(1, 4), stack)
+        before = own.totals().spent_micros
+    # The others may have a little less than their equal shares, but it is not there.
+    assert await shards.start(Shard(1, 4)) <= max(before, BUDGET - (shards.spent - before))
+
+
+async def test_no_order_of_starting_spending_and_dying_exceeds_the_budget(shards):
+    chance = random.Random(7)
+    running: list[Shard] = []
+    for _ in range(12):
+        shard = Shard(chance.randrange(4), 4)
+        if shard not in running:
+            running.append(shard)
+            await shards.start(shard)
+        await shards.spend(shard, chance.randrange(BUDGET // 4))
+        if chance.random() < 0.5:
+            gone = running.pop(chance.randrange(len(running)))
+            shards.end(gone)
+        assert shards.spent <= BUDGET
+    shards.end_all()
+    for index in range(4):
+        await shards.start(Shard(index, 4))
+    for index in range(4):
+        await shards.spend(Shard(index, 4), BUDGET)
+    assert BUDGET * 0.95 < shards.spent <= BUDGET
