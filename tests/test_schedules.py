@@ -17,7 +17,7 @@ from batchgen.errors import ExitCode
 from batchgen.job.load import load_job
 
 NIGHTLY = Path(__file__).parents[1] / "jobs" / "nightly"
-KUBERNETES = ("cronjob.yaml",)
+KUBERNETES = ("cronjob.yaml", "indexed-job.yaml")
 schedules = pytest.mark.schedules
 
 
