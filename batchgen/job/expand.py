@@ -278,5 +278,6 @@ def no_value(name: str, known: Iterable[str], labels: Mapping[str, object] = _NO
     if name == "seed":
         return "expected seeds under matrix for {seed}: one that is drawn cannot stand in a text"
     when = "".join(f" when {n} is {v}" for n, v in list(labels.items())[:1])
-    near = did_you_mean(name, known) or f"; for braces in the text write {{{{{name}}}}}"
+    near = did_you_mean(name, known, cutoff=0.75)
+    near = near or f"; for braces in the text write {{{{{name}}}}}"
     return f"expected a value for {{{name}}} in vars, matrix or the prompt{when}, got none{near}"

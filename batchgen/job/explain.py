@@ -20,6 +20,17 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "output": Output,
     "set": SetRule,
 }
+# Keys of other languages that sound like one of ours.
+_OTHERS = {
+    "include": "; more variants go under add, other values for some of them under set",
+    "strategy": "; matrix stands at the top",
+    "env": "; words of the texts go under vars",
+    "seed": "; several seeds go under matrix, one goes under params",
+    "negative_prompt": "; it goes under params, matrix or a prompt",
+    "aspect_ratio": "; it goes under params, matrix or a prompt",
+    "num_images": "; it goes under params, matrix or a prompt",
+}
+_KEY = re.compile("[a-z_]+")
 # What people call the API key.
 _SECRETS = {"api_key", "apikey", "api-key", "key", "token", "secret", "wavespeed_api_key"}
 
@@ -66,6 +77,9 @@ def _explain(error: ErrorDetails, document: Source) -> Problem:
         return _unknown_key(path, document)
     if error["type"] == "missing":
         name = str(path[-1])
+        if path[0] == "prompts" and _is_split_text(error["input"]):
+            hint = "a text with ': ' in it needs quotes"
+            return document.place(path[:-1]).problem(f"expected a text, got a mapping; {hint}")
         section = _section(path[:-1])
         others = [key for key in error["input"] if not section or key not in section.model_fields]
         near = did_you_mean(name, others).replace("did you mean", "is it called")
@@ -73,10 +87,17 @@ def _explain(error: ErrorDetails, document: Source) -> Problem:
     return document.place(path).problem(f"expected {_expected(error)}, got {_got(error)}")
 
 
+def _is_split_text(entry: object) -> bool:
+    """Whether YAML has read a text as a key and a value, for the ": " in it."""
+    return isinstance(entry, dict) and len(entry) == 1 and not _KEY.fullmatch(next(iter(entry)))
+
+
 def _unknown_key(path: Keys, document: Source) -> Problem:
     name = str(path[-1])
     section = _section(path[:-1])
     near = did_you_mean(name, section.model_fields if section else ())
+    if len(path) == 1:
+        near = _OTHERS.get(name, near)
     problem = document.place(path, of_key=True).problem(f"unknown key {path[-1]!r}{near}")
     if name.lower() not in _SECRETS:
         return problem

@@ -9,7 +9,7 @@ _HINTS = (
     ("mapping values are not allowed", "a text with ': ' in it needs quotes"),
     ("sequence entries are not allowed", "a text that starts with '- ' needs quotes"),
     ("character '\t'", "indent with spaces, not tabs"),
-    ("tab character", "indent with spaces, not tabs"),
+    ("tab", "indent with spaces, not tabs"),
     ("escape", "in double quotes a backslash starts an escape; single quotes keep it"),
     ("cannot start any token", "a text that starts with a special character needs quotes"),
     ("node content", "a text that starts with a special character needs quotes"),
@@ -31,5 +31,7 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
             wrong = "within [ ] or { } a text with { in it needs quotes"
             return mark.index, f"expected valid YAML: {wrong}"
         problem = f"expected {bracket[0]} to go on from line {opened.line + 1}"
+    if mark and text.startswith("\t", mark.index):
+        problem = "found a tab"  # libyaml does not name the character
     hint = next((f"; {hint}" for words, hint in _HINTS if words in problem), "")
     return mark.index if mark else 0, f"expected valid YAML: {problem}{hint}"

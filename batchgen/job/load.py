@@ -16,7 +16,7 @@ from batchgen.job.files import Place, folder_of
 from batchgen.job.job import Job, Pace
 from batchgen.job.layers import read_layers
 from batchgen.job.matrix import MatrixReader, groups
-from batchgen.job.models import find_model, refuse_model_id
+from batchgen.job.models import MODELS, find_model, refuse_model_id
 from batchgen.job.names import refuse_caption, refuse_pattern
 from batchgen.job.outline import Outline, outline
 from batchgen.job.pace import read_pace, wrong_limits
@@ -28,6 +28,7 @@ from batchgen.job.shuffle import Shuffled
 from batchgen.job.sweep import MADE_COLUMNS, MODEL, Link, Sweep
 from batchgen.job.templates import Template
 from batchgen.job.variants import Variants
+from batchgen.job.wording import did_you_mean
 from batchgen.job.wordlists import WordLists
 
 __all__ = ["Job", "Pace", "load_job"]
@@ -113,7 +114,7 @@ class _Loader:
                 self._warn(
                     (MODEL,) if own else ("matrix", MODEL),
                     f"nothing is known of the model {model.id}: its parameters are sent unchecked "
-                    "and its price is unknown",
+                    f"and its price is unknown{did_you_mean(model.id, MODELS, cutoff=0.8)}",
                 )
 
     def _unsent(

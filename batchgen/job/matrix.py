@@ -18,6 +18,8 @@ MAX_POINTS = 100_000  # of linked values, which are listed and never counted thr
 _RESERVED = {
     "prompt": "prompts go under the key prompts",
     "repeat": "repeats go under the key repeat",
+    "include": "more variants go under add, other values for some of them under set",
+    "exclude": "exclude stands beside matrix, not in it",
     **dict.fromkeys(
         ("id", "text", "file", "sample", "name", "params", "prompt_id", "key", "index"),
         "an axis cannot have this name; choose another one",
@@ -141,10 +143,13 @@ class MatrixReader:
         return Link(name=name, points=tuple(p for p in points if p))
 
     def _point(self, path: Keys, item: object) -> Point | None:
-        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-            got = describe(item.get("name") if isinstance(item, dict) else item)
-            where = (*path, "name") if isinstance(item, dict) and "name" in item else path
-            self._refuse(where, f"expected a mapping with a name as text, got {got}")
+        if not isinstance(item, dict) or "name" not in item:
+            got = "one without" if isinstance(item, dict) else describe(item)
+            self._refuse(path, f"expected a mapping with a name, such as {{name: ink}}, got {got}")
+            return None
+        if not isinstance(item["name"], str):
+            got = describe(item["name"])
+            self._refuse((*path, "name"), f"expected a name as text, got {got}")
             return None
         params = item.get("params", {})
         if not isinstance(params, dict):

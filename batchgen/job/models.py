@@ -232,7 +232,7 @@ def refuse_model_id(model_id: str) -> str | None:
     if not MODEL_ID.fullmatch(model_id) or len(model_id) > 200:
         return (
             "expected a model id such as wavespeed-ai/imagen4 (lower-case letters, digits, "
-            f"'-', '_', '.' and '/'), got {describe(model_id)}"
+            f"'-', '_', '.' and '/'), got {describe(model_id)}{did_you_mean(model_id, MODELS)}"
         )
     if model_id.partition("/")[0] in RESERVED_OWNERS:
         return (

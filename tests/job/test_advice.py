@@ -34,3 +34,25 @@ def test_ids_that_file_names_cannot_keep_are_counted_and_one_is_shown(load):
     ]
     pattern = 'output: {file_name: "{key}_{index}"}\n'
     assert list(advise(load(text + pattern))) == []
+
+
+@pytest.mark.parametrize(
+    ("prompts", "lost"),
+    [
+        ("- Use #1 pencil\n- A pear", "'#1 pencil' in job.yaml:3"),
+        ("- id: b\n  text: Use  #1 pencil", "'#1 pencil' in job.yaml:4"),
+        ('- A pear # ripe\n- "Use #1 pencil"\n- A plum ## both\n- it\'s#1', None),
+    ],
+)
+def test_a_text_that_ends_at_a_comment_is_shown(load, prompts: str, lost: str | None):
+    told = list(advise(load(f"name: x\nprompts:\n{prompts}\n")))
+    end = "is a comment to YAML; quotes around the text keep it"
+    assert told == ([f"1 prompt may have lost their end: {lost} {end}"] if lost else [])
+
+
+def test_choices_without_a_sample_are_shown(load):
+    texts = '["a {red|blue} pear", "{a} | {b}"]'
+    (told,) = advise(load(f"name: x\nprompts: {texts}\nvars: {{a: 1, b: 2}}"))
+    assert told.startswith("1 prompt sent with choices as they stand, such as '{red|blue}'; with ")
+    sampled = 'name: x\nprompts: [{text: "a {red|blue} pear", sample: all}]'
+    assert list(advise(load(sampled))) == []

@@ -14,6 +14,10 @@ JOB = "name: k\nprompts:\n  - A cup\n"
 RATIOS = "1:1, 16:9, 9:16, 3:4, 4:3"
 SEED = "expected a whole number from -1 to 2147483647"
 NOT_OF_IMAGEN = "wavespeed-ai/imagen4 has no parameter"
+WORD = "a word of the texts stands in one of them"
+SPLIT = "expected a text, got a mapping; a text with ': ' in it needs quotes"
+TABS = "expected valid YAML: found a tab; indent with spaces, not tabs"
+OURS = "more variants go under add, other values for some of them under set"
 ENDPOINT = "expected a model id, got the text '{}', which is another endpoint of the API"
 RAISE = "raise run.max_variants if you want them all"
 HAS = "it has negative_prompt, aspect_ratio, num_images, seed"
@@ -50,6 +54,24 @@ WRONG_FORM = [
         "4:20: expected a number of at most 10,000, got the number 20000",
     ),
     (JOB + "run: {rate: 0}\n", "4:13: expected a number of more than 0, got the number 0"),
+    ("name: k\nprompts:\n  - A pear: ripe\n", f"3:5: {SPLIT}"),
+    ("name: k\nprompts:\n  - Portrait: a man\n", f"3:5: {SPLIT}"),
+    ("name: k\nprompts:\n\t- a\n", f"3:1: {TABS}"),
+    ("name: k\nprompts:\n  - ünï\nrun:\n\trate: 3\n", f"5:1: {TABS}"),
+    (JOB + "include: [{seed: 3}]\n", f"4:1: unknown key 'include'; {OURS}"),
+    (JOB + "matrix: {include: [{seed: 3}]}\n", f"4:10: {OURS}"),
+    (
+        JOB + "seed: 3\n",
+        "4:1: unknown key 'seed'; several seeds go under matrix, one goes under params",
+    ),
+    (
+        JOB + "matrix: {animal: [cat]}\n",
+        f"4:10: {NOT_OF_IMAGEN} 'animal'; {HAS}; {WORD}, as {{animal}}",
+    ),
+    (
+        JOB + "matrix: {look: [{style: ink}]}\n",
+        "4:17: expected a mapping with a name, such as {name: ink}, got one without",
+    ),
     (JOB + "run: {budget: lots}\n", "4:15: expected a number, got the text 'lots'"),
     (JOB + "run: {budget: .inf}\n", "4:15: expected a number, got the text '.inf'"),
     (
@@ -313,3 +335,19 @@ def test_a_raised_limit_lets_two_billion_pass_unexpanded(load):
     )
     assert len(job.variants) == job.image_count() == 2_000_000_000
     assert job.variants[-1].request["seed"] == 1_999_999_999
+
+
+def test_a_wrong_value_of_a_section_hides_no_other_one(refusals):
+    wrong = refusals(JOB + "run: {rate: 0, max_duration: tonight, concurrency: many}\n")
+    assert [message.split(": ")[0] for message in wrong] == [
+        "job.yaml:4:13",
+        "job.yaml:4:30",
+        "job.yaml:4:52",
+    ]
+
+
+def test_a_model_that_is_nearly_a_built_in_one_is_suggested(load, refusals):
+    (warning,) = load(JOB + "model: google/imagen-4\n").warnings
+    assert warning.message.endswith("; did you mean 'google/imagen4'?")
+    (wrong,) = refusals(JOB + "model: imagen4-ultra\n")
+    assert wrong.endswith("got the text 'imagen4-ultra'; did you mean 'google/imagen4-ultra'?")
