@@ -65,7 +65,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
         for line in _lines(job, chosen.folder(job), free=service == "local"):
             show_json(line)
     else:
-        print_preview(job, found)
+        print_preview(job, found, part=bool(part["only"]))
 
 
 def _check(job: "Job", service: str) -> None:

@@ -46,8 +46,11 @@ def warn(found: Preview) -> Iterator[str]:
         )
 
 
-def print_preview(job: Job, found: Preview) -> None:
-    """Print it as tables for people, at most 80 characters wide where words allow."""
+def print_preview(job: Job, found: Preview, *, part: bool = False) -> None:
+    """Print it as tables for people, at most 80 characters wide where words allow.
+
+    *part* says that *job* holds some of its variants alone.
+    """
     table(
         [
             ("job", f"{job.name} ({job.file})"),
@@ -59,7 +62,7 @@ def print_preview(job: Job, found: Preview) -> None:
         width=_WIDTH,
     )
     show("")
-    _print_states(found)
+    _print_states(found, part=part)
     show("")
     table(
         [
@@ -100,7 +103,7 @@ def _sizes(found: Preview) -> str:
     return f"{whole}: " + ", ".join(f"{n:,} of {names[pair]}" for pair, n in counts.items())
 
 
-def _print_states(found: Preview) -> None:
+def _print_states(found: Preview, *, part: bool) -> None:
     rows: dict[str, tuple[int, int]] = {}
     for (state, model), variants in found.stock.variants.items():
         name = _WORDS[state][0]
@@ -113,7 +116,9 @@ def _print_states(found: Preview) -> None:
         if variants:
             show(f"{name:<17}{variants:>10,}{images:>11,}  {note}".rstrip())
     if found.unwanted:
-        show(f"{'no longer wanted':<17}{found.unwanted:>10,}{'':>11}  their images are kept")
+        # What a part of the job leaves out may well be wanted.
+        name = "outside the part" if part else "no longer wanted"
+        show(f"{name:<17}{found.unwanted:>10,}{'':>11}  their images are kept")
 
 
 def _price(job: Job, found: Preview) -> str:

@@ -83,6 +83,13 @@ def test_a_plan_of_a_dataset_that_is_made_costs_nothing_and_takes_no_time(job: J
     assert list(warn(replace(found, new_bytes=0))) == []
 
 
+def test_what_a_part_of_the_job_leaves_out_is_not_called_unwanted(job: Job, capsys):
+    print_preview(job, replace(preview(job, RunOptions()), unwanted=7), part=True)
+    said = capsys.readouterr().out
+    assert "\noutside the part          7             their images are kept\n" in said
+    assert "no longer wanted" not in said
+
+
 def test_too_small_a_budget_and_too_small_a_disk_are_said_before_the_run(job: Job):
     found = replace(preview(job, RunOptions(budget=1.0)), spent_micros=900_000)
     found = replace(found, free_bytes=10**9)
