@@ -68,7 +68,7 @@ def print_preview(job: Job, found: Preview, *, part: bool = False) -> None:
         [
             ("price", _price(job, found)),
             ("time", _time(found)),
-            ("disk", f"about {size(found.new_bytes)} more; {size(found.free_bytes)} are free"),
+            ("disk", f"{_more(found)} more; {size(found.free_bytes)} are free"),
         ],
         width=_WIDTH,
     )
@@ -136,6 +136,10 @@ def _price(job: Job, found: Preview) -> str:
     if found.pace.budget_micros is not None:
         words += f"; the budget is {_dollars(found.pace.budget_micros)}"
     return words
+
+
+def _more(found: Preview) -> str:
+    return f"about {size(found.new_bytes)}" if found.new_images else "nothing"
 
 
 def _dollars(micros: int | None) -> str:

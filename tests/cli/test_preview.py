@@ -79,7 +79,7 @@ def test_a_plan_of_a_dataset_that_is_made_costs_nothing_and_takes_no_time(job: J
     assert (
         "\nsaved                10,000     10,000\n\nprice     nothing is new; $0.040 spent" in said
     )
-    assert "\ntime      none\n" in said
+    assert "\ntime      none\ndisk      nothing more; " in said
     assert list(warn(replace(found, new_bytes=0))) == []
 
 
