@@ -35,7 +35,7 @@ def _cut_texts(job: Job) -> str:
         return ""
     place, lost = found[0][0].place, found[0][1]
     return (
-        f"{_number([prompt for prompt, _ in found])} may have lost their end: {lost!r} in "
+        f"{_number([prompt for prompt, _ in found])} may be cut short: {lost!r} in "
         f"{place.file}:{place.line} is a comment to YAML; quotes around the text keep it"
     )
 

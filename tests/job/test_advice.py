@@ -47,7 +47,7 @@ def test_ids_that_file_names_cannot_keep_are_counted_and_one_is_shown(load):
 def test_a_text_that_ends_at_a_comment_is_shown(load, prompts: str, lost: str | None):
     told = list(advise(load(f"name: x\nprompts:\n{prompts}\n")))
     end = "is a comment to YAML; quotes around the text keep it"
-    assert told == ([f"1 prompt may have lost their end: {lost} {end}"] if lost else [])
+    assert told == ([f"1 prompt may be cut short: {lost} {end}"] if lost else [])
 
 
 def test_choices_without_a_sample_are_shown(load):
