@@ -23,15 +23,21 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def jobs() -> list[tuple[str, str]]:
     found = [(page.name, text) for page in PAGES for text in blocks(page, "yaml")]
-    return [(name, text) for name, text in found if not text.startswith("# wrong.yaml")]
+    return [(name, text) for name, text in found if not text.startswith(("# wrong.", "# base."))]
 
 
 @pytest.mark.parametrize(("page", "text"), jobs())
 def test_a_job_in_the_docs_is_a_job(page: str, text: str, tmp_path: Path):
     (tmp_path / "prompts.txt").write_text("A pear\n")
     (tmp_path / "landscapes.csv").write_bytes((ROOT / "jobs/landscapes.csv").read_bytes())
+    (tmp_path / "woods.txt").write_text("oak\npine\n")
+    (base,) = (t for t in blocks(ROOT / "docs/jobs.md", "yaml") if t.startswith("# base.yaml"))
+    (tmp_path / "base.yaml").write_text(base)
     (tmp_path / "job.yaml").write_text(text)
-    assert len(load_job(tmp_path / "job.yaml").variants) > 0
+    made = len(load_job(tmp_path / "job.yaml").variants)
+    assert made > 0
+    for said in re.findall(r"^# makes (\d+) variants$", text, re.MULTILINE):
+        assert made == int(said)
 
 
 def test_the_job_in_the_readme_makes_the_number_of_variants_it_says(tmp_path: Path):

@@ -76,9 +76,9 @@ class MatrixReader:
             where: Keys = ("zip", index) if isinstance(raw, list) else ("zip",)
             if isinstance(group, dict) and group:
                 found.append(self._zip(where, group))
-            else:
-                hint = "expected a mapping of lists of one length"
-                self._refuse(where, f"{hint}, got {describe(group)}") if raw is not None else None
+            elif group and not isinstance(group, dict):
+                wrong = "expected a mapping of lists of one length"
+                self._refuse(where, f"{wrong}, got {describe(group)}")
         return tuple(axis for axis in found if axis is not None)
 
     def params(self) -> Mapping[str, object]:

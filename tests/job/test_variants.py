@@ -259,3 +259,38 @@ def test_a_million_variants_are_planned_in_flat_memory(load, tmp_path):
     tracemalloc.stop()
     assert len(job.variants) == 1_000_000
     assert current < 5_000_000
+
+
+@pytest.mark.parametrize("order", ["file", "balanced", "shuffle"])
+def test_a_million_variants_with_every_feature_are_planned_in_flat_memory(load, order):
+    text = """\
+name: k
+prompts:
+  - {{id: cup, text: "A {{red|blue}} cup in {{light}}, {{style}}", sample: all}}
+  - {{id: box, text: "A box, {{style}}", look: oil}}
+matrix:
+  look:
+    - {{name: ink, style: ink wash, params: {{negative_prompt: photo}}}}
+    - {{name: oil, style: oil paint}}
+  light: [dawn, dusk]
+  seed: 1..{seeds}
+zip: {{model: [google/imagen4, google/imagen4-ultra], resolution: [1k, 2k]}}
+exclude: [{{look: ink, seed: 1..9, light: dusk}}]
+set: [{{when: {{look: oil, seed: 5}}, then: {{num_images: 2}}}}]
+add: [{{prompt: cup, look: ink, light: noon, seed: "0..9"}}]
+vars: {{size: big}}
+repeat: 2
+order: {order}
+run: {{max_variants: 2000000}}
+"""
+    peaks, sizes = [], []
+    for seeds in (100, 28_000):
+        tracemalloc.start()
+        job = load(text.format(seeds=seeds, order=order))
+        assert len({job.variants[i].key for i in range(0, len(job.variants), 2_000)}) > 1
+        assert len(job.variants.fingerprint()) == 64
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        sizes.append(len(job.variants))
+        tracemalloc.stop()
+    assert sizes[1] > 1_000_000
+    assert peaks[1] < peaks[0] + 1_000_000
