@@ -170,7 +170,7 @@ def _wheels(
         if max(codes) and not any(_decides(other, codes) for other in kept):
             kept.append(codes)
     sizes = tuple(max(codes) + 1 for codes in kept)
-    points = list(zip(*kept, strict=True)) if kept else [()]
+    points = list(zip(*kept, strict=True)) if kept else [()] * len(grids)
     if math.prod(sizes) == len(grids) == len(set(points)):
         return sizes, {point: number for number, point in enumerate(points)}
     return (len(grids),), {(place,): n for place, n in enumerate(_spread(points))}

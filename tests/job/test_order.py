@@ -152,3 +152,9 @@ def test_with_too_many_kinds_of_prompts_a_job_is_shuffled(load, monkeypatch):
     assert [w.message for w in job.warnings] == [
         "too many prompts have values of their own; shuffled"
     ]
+
+
+def test_boxes_that_only_unnamed_values_tell_apart_take_turns():
+    one, other = _boxes([2, 2])
+    boxes = [one, Box(prompt=one.prompt, text="t", grid=other.grid, entry=0, own={})]
+    assert sorted(balanced(boxes, ["x"]) or ()) == [0, 1, 2, 3]
