@@ -247,18 +247,33 @@ class JobFile(Section):
         description="Texts, entries or files."
     )
     matrix: dict[str, AxisItem] = Field(
-        default={}, description="Parameters with several values each."
+        default={},
+        description="Axes: parameters, words of the texts or the model, with several values each; "
+        "every one multiplies.",
+        examples=[
+            {"seed": "0..9", "light": ["dawn", "dusk"]},
+            {"look": [{"name": "ink", "style": "ink wash", "params": {"aspect_ratio": "3:4"}}]},
+        ],
     )
     zip: ZipItem = Field(
-        default=None, description="Lists of one length whose values belong together, one by one."
+        default=None,
+        description="Lists of one length whose values belong together, one by one.",
+        examples=[{"light": ["dawn", "dusk"], "seed": [1, 2]}],
     )
     exclude: list[dict[str, Any]] = Field(
-        default=[], description="Variants to leave out: those that have all values of an entry."
+        default=[],
+        description="Variants to leave out: those that have all values of an entry.",
+        examples=[[{"prompt": "cup", "seed": [1, 2]}]],
     )
-    set: list[SetRule] = Field(default=[], description="Values for some variants alone.")
+    set: list[SetRule] = Field(
+        default=[],
+        description="Values for some variants alone.",
+        examples=[[{"when": {"seed": 3}, "then": {"num_images": 2}}]],
+    )
     add: list[dict[str, Any]] = Field(
         default=[],
         description="Variants outside the matrix: a prompt (its id) or a text, and parameters.",
+        examples=[[{"prompt": "cup", "seed": 99}]],
     )
     order: Literal["file", "balanced", "shuffle"] = Field(
         default="file",
@@ -269,7 +284,11 @@ class JobFile(Section):
         default=1, description="How many times each variant is made."
     )
     params: dict[str, Any] = Field(default={}, description="Fixed parameters of every variant.")
-    vars: dict[str, Any] = Field(default={}, description="Fixed values of {name} in the texts.")
+    vars: dict[str, Any] = Field(
+        default={},
+        description="Fixed values of {name} in the texts.",
+        examples=[{"size": "small"}],
+    )
     job_seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(
         default=0, description="What wildcards and a shuffled order are drawn by."
     )

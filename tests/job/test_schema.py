@@ -1,5 +1,6 @@
 """The JSON Schema of job files says something about every key."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,3 +39,20 @@ def test_parameters_are_suggested_and_refuse_nothing():
         assert {} in ratio["anyOf"] or {} in ratio["anyOf"][0]["anyOf"]
         assert part["additionalProperties"] is True
     assert schema["properties"]["model"]["anyOf"] == [{"enum": [*MODELS]}, {"type": "string"}]
+
+
+BASE = """\
+prompts: [{id: cup, text: "A {size} cup in {light}, {style}", style: wood, size: big, light: noon}]
+matrix: {seed: [1, 2, 3]}
+"""
+ZIPPED = BASE.replace("seed: [1, 2, 3]", "num_images: [1, 2]")
+
+
+def test_the_examples_are_keys_of_a_job(load):
+    top = job_schema()["properties"]
+    for name in ("matrix", "zip", "exclude", "set", "add", "vars"):
+        assert top[name]["examples"]
+        for example in top[name]["examples"]:
+            job = {"name": "k", "extends": ["base.yaml"], name: example}
+            made = load(json.dumps(job), base_yaml=ZIPPED if name == "zip" else BASE)
+            assert len(made.variants) > 0
