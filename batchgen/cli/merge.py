@@ -11,10 +11,11 @@ from batchgen.cli.screen import forgiving_pipes, show_json, tell
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 def merge(folder: Path, as_json: bool) -> int:
-    """Bring manifest, failures and summary of DIR up to date with its shards.
+    """Put together what the shards of DIR have made.
 
-    The last of several shards does so by itself when nothing is left to do. Nothing is sent. The
-    exit code tells how the dataset as a whole stands, as after a run of all of it.
+    Manifest, failures and summary are brought up to date with them. The last of several shards does
+    so by itself when nothing is left to do. Nothing is sent. The exit code tells how the dataset as
+    a whole stands, as after a run of all of it.
     """
     from batchgen.cli.logs import logging_to
     from batchgen.cli.run import print_outcome

@@ -127,7 +127,10 @@ async def _pause(event: asyncio.Event, seconds: float) -> bool:
 
 @contextmanager
 def signals(stop: Stop) -> Iterator[None]:
-    """Let INT, TERM and HUP drain the run while the block lasts; a second one hurries it."""
+    """Let INT, TERM and HUP drain the run while the block lasts; a second one hurries it.
+
+    A HUP that is ignored stays so: that is what ``nohup`` promises.
+    """
     loop = asyncio.get_running_loop()
 
     def receive(number: signal.Signals) -> None:
@@ -138,11 +141,14 @@ def signals(stop: Stop) -> Iterator[None]:
         code = ExitCode.INTERRUPTED if number is signal.SIGINT else ExitCode.TERMINATED
         stop.leave(code, f"stopped by {number.name}")
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in numbers:
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    if before[signal.SIGHUP] is signal.SIG_IGN:
+        del before[signal.SIGHUP]
+    for number in before:
         loop.add_signal_handler(number, receive, number)
     try:
         yield
     finally:
-        for number in numbers:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            signal.signal(number, handler)

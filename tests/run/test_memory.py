@@ -14,7 +14,7 @@ MORE = 8  # MB; 90,000 variants of a hundred bytes each would be 9
 
 # Everything is saved but the last variant. What a resume and a plan do with that, in one process.
 RESUME = """
-import resource, sys
+import resource, sqlite3
 from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import load_job
@@ -31,10 +31,12 @@ sql = (
 )
 with Ledger(folder.ledger) as ledger:
     keys = variants[:-1].keys()
-    ledger._now(lambda db: db.executemany(sql, ((key,) for key in keys)) and None)
+    with sqlite3.connect(folder.ledger) as db:
+        db.executemany(sql, ((key,) for key in keys))
+    db.close()
     settle_plan(ledger, job)
-    to_do = ToDo(ledger=ledger, variants=variants, options=RunOptions(), account="a",
-                 resubmit_uncertain=False)
+    to_do = ToDo(ledger=ledger, variants=variants, planned=len(variants),
+                 options=RunOptions(), account="a", resubmit_uncertain=False)
     assert [entry.key for entry in to_do] == [variants[-1].key]
     ledger.set_meta(plan="of another form of the job")
     settle_plan(ledger, job)

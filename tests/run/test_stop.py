@@ -83,4 +83,30 @@ async def test_a_signal_leaves_and_a_second_one_hurries(number, code):
         assert not stop.hurry.is_set()
         os.kill(os.getpid(), number)
         await asyncio.wait_for(stop.hurry.wait(), 10)
-    assert signal.getsignal(number) in (before, signal.SIG_DFL, signal.default_int_handler)
+    assert signal.getsignal(number) is before
+
+
+@pytest.fixture(autouse=True)
+def nobody_ignores_signals():
+    """As at a terminal, also where the tests were started by ``nohup`` or in the background."""
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    hang_up = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, hang_up)
+
+
+async def test_what_nohup_ignores_stays_ignored():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = Stop()
+    with signals(stop):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    assert not stop.leaving
+
+
+async def test_what_was_there_before_is_there_again():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with signals(Stop()):
+        assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

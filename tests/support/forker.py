@@ -144,6 +144,9 @@ class Forker:
     def _leave(self, fds: list[int]) -> None:
         """Let the child keep nothing of the forker but the streams that are its own."""
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # As at a terminal, also where the tests were started by nohup or in the background.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         self._control.close()
         for stream, fd in enumerate(fds[:3]):
