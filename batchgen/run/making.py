@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import yaml
-
 from batchgen.dataset.disk import network_file_system
-from batchgen.dataset.folder import DatasetFolder, write_whole
+from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
@@ -37,7 +35,7 @@ from batchgen.run.merging import merge_if_done, open_rows
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
-from batchgen.run.parting import claim_parts, clear_parts
+from batchgen.run.parting import claim_parts, clear_parts, keep_job
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
 from batchgen.run.prices import Prices, listed_prices
 from batchgen.run.purse import draw
@@ -125,6 +123,7 @@ class _Run:
         axes = settle_plan(ledger, self.job)
         self.planned = planned_in(ledger, self.job)
         self._introduce(ledger)
+        await keep_job(self.folder, self.job.resolved, shared=self.shard is not None)
         ledger.hold_unanswered()
         await hold_lost_records(ledger, self.job, release=self.pace.resubmit_uncertain)
         if await restore_files(ledger, self.folder):
@@ -185,9 +184,6 @@ class _Run:
             pace=asdict(self.pace),
             started_at=self.begun.started_at,
         )
-        resolved = yaml.safe_dump(dict(self.job.resolved), sort_keys=False, allow_unicode=True)
-        if not self.shard:  # others would write it at the same time
-            write_whole(self.folder.job, [resolved])
 
     def _to_do(self, ledger: Ledger) -> ToDo:
         return ToDo(

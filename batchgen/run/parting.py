@@ -3,11 +3,13 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder
+import yaml
+
+from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder, write_whole
 from batchgen.errors import LockedError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import Shard, divide, lock_of, part_of
@@ -99,3 +101,15 @@ def clear_parts(folder: DatasetFolder, ours: Callable[[str], bool] = lambda _: T
                 part.unlink()
     except OSError as error:
         raise storage_error(error, folder.parts) from None
+
+
+async def keep_job(folder: DatasetFolder, resolved: Mapping[str, object], *, shared: bool) -> None:
+    """Leave the *resolved* job in *folder*: how images are treated is read there.
+
+    Of a dataset that is *shared*, other shards may write it at the same time. Raises StorageError.
+    """
+    text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
+    with ExitStack() as stack:
+        if shared:
+            await soon(folder.ledgers / "job.lock", stack)
+        write_whole(folder.job, [text])

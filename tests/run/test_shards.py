@@ -297,3 +297,13 @@ def test_a_shard_that_is_stopped_says_so(bench: Bench):
     make(bench, "0/2", "1/2")
     bench.check_billed_once(12)
     bench.check_whole(12)
+
+
+def test_shards_treat_images_as_their_job_says(bench: Bench):
+    bench.job(
+        ["a pear", "a plum [nsfw=true]"], output={"nsfw": "quarantine", "exports": ["webdataset"]}
+    )
+    make(bench, "0/2", "1/2")
+    tops = {row["prompt"]: str(row["file_name"]).split("/")[0] for row in bench.rows()}
+    assert tops == {"a pear": "images", "a plum [nsfw=true]": "nsfw"}
+    assert list(bench.dataset.parent.rglob("*.tar")), "the last one kept the export, too"
