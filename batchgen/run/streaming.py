@@ -6,14 +6,17 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job
+from batchgen.ledger.parts import rows_of
 from batchgen.run.accounts import Outcome
 from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.making import run_job
 from batchgen.run.options import RunOptions
 from batchgen.run.rows import Row
+from batchgen.run.sharding import read_shard
 from batchgen.run.stop import Stop, signals
 
 
@@ -24,8 +27,8 @@ class Running:
         """Start it, on the event loop that runs."""
         self._stop = Stop()
         self._stirred = asyncio.Event()
-        self._begun: Begun | None = None
-        self._start = 0
+        self._shard = options.shard if options else None
+        self._starts: dict[Path, int] = {}
         self._hooks = hooks
         mine = replace(hooks, begun=self._on_begun, image=self._on_image)
         self._task = asyncio.create_task(run_job(job, options, stop=self._stop, hooks=mine))
@@ -33,7 +36,10 @@ class Running:
 
     def _on_begun(self, begun: Begun) -> None:
         # The manifest is whole now, and all that follows in it is of this run.
-        self._begun, self._start = begun, begun.folder.manifest_jsonl.stat().st_size
+        files = [begun.folder.manifest_jsonl]
+        if self._shard:  # which leaves the manifest to whoever merges
+            files = [rows_of(begun.folder.ledgers, p) for p in read_shard(self._shard).parts]
+        self._starts = {file: file.stat().st_size for file in files}
         self._hooks.begun(begun)
 
     def _on_image(self, row: Row) -> None:
@@ -49,20 +55,20 @@ class Running:
         return await asyncio.shield(self._task)
 
     async def __aiter__(self) -> AsyncIterator[Row]:
-        """The rows in the order in which the images land.
+        """The rows in the order in which the images land; those of a shard part by part.
 
-        They come from the manifest, so a slow reader costs no memory and holds nothing up.
+        They come from the disk, so a slow reader costs no memory and holds nothing up.
         """
-        at: int | None = None
+        read: dict[Path, int] = {}
         while True:
             self._stirred.clear()
             done = self._task.done()
-            if self._begun:
-                with self._begun.folder.manifest_jsonl.open("rb") as lines:
-                    lines.seek(self._start if at is None else at)
+            for file, start in self._starts.items():
+                with file.open("rb") as lines:
+                    lines.seek(read.get(file, start))
                     # The last line may be on its way to the file.
                     while (line := lines.readline()).endswith(b"\n"):
-                        at = lines.tell()
+                        read[file] = lines.tell()
                         yield json.loads(line)
             if done:
                 await self.outcome()

@@ -106,3 +106,13 @@ def test_the_twin_works_in_a_thread_where_there_are_no_signals(bench: Bench):
 async def _rows(job: Job, options: RunOptions) -> list[object]:
     async with start_job(job, options) as run:
         return [row async for row in run]
+
+
+async def test_a_shard_gives_its_images_too(bench: Bench):
+    job, seen = load_job(bench.job(4, run={"concurrency": 2})), []
+    for shard in ("0/2", "1/2"):
+        async with start_job(job, RunOptions(shard=shard)) as run:
+            seen += [row async for row in run]
+    assert sorted(str(row["prompt"]) for row in seen) == sorted(
+        str(row["prompt"]) for row in bench.rows()
+    )
