@@ -49,6 +49,12 @@ class Values(Sequence[object]):
             object.__setattr__(self, "_known", frozenset(map(canonical, self.items)))
         return canonical(value) in (self._known or ())
 
+    def listed(self) -> list[object]:
+        """The values as JSON has them; a range in short, by its ends."""
+        if isinstance(self.items, range):
+            return ["range", self.items.start, self.items.stop]
+        return list(self.items)
+
     def without(self, other: "Values") -> list["Values"]:
         """The values that *other* lacks, in pieces: what is left of a range is ranges."""
         own, lost = self.items, self.common(other).items

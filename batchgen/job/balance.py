@@ -7,16 +7,22 @@ start to repeat: with D, the product of the sizes before, and L = lcm(D, d), the
 value comes as often as any other: of every wheel the counts of any beginning differ by one at most.
 
 What is left of a product (rules that leave some out, prompts with values of their own) is made of
-several such sets of wheels, which take turns in proportion to their sizes.
+several such sets of wheels, which take turns in proportion to their sizes. Each begins at another
+value, so that what comes early in one comes late in another.
+
+The j-th of a set of n is due when n * t = j + 1/2, so for each place there is a moment t at which
+no set is more than half a variant off. A value is off by less than 1 within each set, and by at
+most 1/2 more for the turns of each: with s sets by less than 1.5 * s variants. That holds where
+the sets are products, and each of their values is one of a wheel.
 """
 
 import math
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
-from itertools import accumulate
+from itertools import accumulate, count, islice
 from typing import overload
 
 from batchgen.job.boxes import Box, Grid
@@ -24,10 +30,13 @@ from batchgen.job.canonical import canonical
 
 MAX_SETS = 100
 """Sets of wheels that take turns; with more of them a place takes long to find."""
+MAX_EXACT = 20
+"""Sets up to which grids share one only if they have the same values; else, as many will do."""
 
-Form = tuple[tuple[str, int], ...]
+Form = tuple[tuple[str, int, bytes], ...]
 Cell = tuple[bytes, Form]
-"""What is fixed in a grid of what varies in the job, and the sizes of the axes that are not."""
+"""What is fixed in a grid of what varies in the job, and the axes that are not: their sizes, and
+their values where these count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,8 @@ class Wheels:
     """Where in ``boxes`` the box of an entry is for each turn of the wheels that make a cell."""
     starts: "array[int]"
     """Positions of the first variants of the boxes, those of one entry after the other."""
+    turned: int
+    """By how many 128ths of a turn each wheel stands further at the beginning."""
 
     def __len__(self) -> int:
         """How many variants."""
@@ -51,7 +62,8 @@ class Wheels:
         before = 1
         for size in self.sizes:
             here = place % (before * size)
-            values.append((here + here // math.lcm(before, size)) % size)
+            first = size * self.turned // 128
+            values.append((here + here // math.lcm(before, size) + first) % size)
             before *= size
         parts = len(next(iter(self.cells)))
         cell = self.cells[tuple(values[1 : parts + 1])]
@@ -66,7 +78,7 @@ class Balanced(Sequence[int]):
 
     def __init__(self, sets: Sequence[Wheels]) -> None:
         """Let *sets* take turns."""
-        self._sets = sets
+        self.sets = sets  # public: what can be promised follows from their number
         self._sizes = [len(wheels) for wheels in sets]
         self._total = sum(self._sizes)
         # Whole numbers, so that moments never fall together by rounding.
@@ -87,11 +99,11 @@ class Balanced(Sequence[int]):
         return self._at(range(self._total)[index])
 
     def _at(self, place: int) -> int:
-        if len(self._sets) == 1:
-            return self._sets[0].at(place)
+        if len(self.sets) == 1:
+            return self.sets[0].at(place)
         # The j-th of n is due at (2j + 1) / 2n. At a moment a little before this place fewer than
         # that are due, and the rest is counted.
-        moment, whole = max(0, place - len(self._sets)), self._total
+        moment, whole = max(0, place - len(self.sets)), self._total
         done = [max(0, -((whole - 2 * n * moment) // (2 * whole))) for n in self._sizes]
         due = [((2 * j + 1) * self._steps[g], g, j) for g, j in enumerate(done)]
         heapify(due)
@@ -99,7 +111,7 @@ class Balanced(Sequence[int]):
             _, g, j = due[0]
             heapreplace(due, ((2 * j + 3) * self._steps[g], g, j + 1))
         _, g, j = due[0]
-        return self._sets[g].at(j)
+        return self.sets[g].at(j)
 
 
 def balanced(boxes: Sequence[Box], names: Iterable[str]) -> Balanced | None:
@@ -108,18 +120,26 @@ def balanced(boxes: Sequence[Box], names: Iterable[str]) -> Balanced | None:
     None when they are of more than MAX_SETS kinds.
     """
     order = sorted(names)
+    for exact, most in ((True, MAX_EXACT), (False, MAX_SETS)):
+        grids = {id(box.grid): box.grid for box in boxes}
+        cells = {key: _cell(grid, order, exact=exact) for key, grid in grids.items()}
+        sets = list(islice(_sets(boxes, cells, order), most + 1))
+        if len(sets) <= most:
+            return Balanced(sets)
+    return None
+
+
+def _sets(boxes: Sequence[Box], kept: Mapping[int, Cell], order: Sequence[str]) -> Iterator[Wheels]:
+    """The sets of wheels of *boxes*; *kept* has the cell of each grid by its ``id``."""
     starts = list(accumulate((box.size for box in boxes), initial=0))
-    kept: dict[int, tuple[Grid, Cell]] = {}
     entries: dict[int, list[int]] = defaultdict(list)
     for number, box in enumerate(boxes):
         if box.size:
             entries[box.entry].append(number)
-        if id(box.grid) not in kept:
-            kept[id(box.grid)] = box.grid, _cell(box.grid, order)
     alike: dict[tuple[Cell, ...], list[list[int]]] = defaultdict(list)
     for numbers in entries.values():
-        alike[tuple(kept[id(boxes[number].grid)][1] for number in numbers)].append(numbers)
-    sets: list[Wheels] = []
+        alike[tuple(kept[id(boxes[number].grid)] for number in numbers)].append(numbers)
+    made = count()
     for cells, found in alike.items():
         rows = _interleaved(found, boxes)
         for form in dict.fromkeys(form for _, form in cells):
@@ -127,15 +147,17 @@ def balanced(boxes: Sequence[Box], names: Iterable[str]) -> Balanced | None:
             grids = [boxes[rows[0][i]].grid for i in chosen]
             first = array("q", (starts[row[i]] for row in rows for i in chosen))
             sizes, table = _wheels(grids, order)
-            shape = (len(rows), *sizes, *(size for _, size in form))
-            sets.append(Wheels(sizes=shape, cells=table, starts=first))
-            if len(sets) > MAX_SETS:
-                return None
-    return Balanced(sets)
+            shape = (len(rows), *sizes, *(size for _, size, _ in form))
+            turned = int(f"{next(made):07b}"[::-1], 2)  # 0, 64, 32, 96, 16: far from those before
+            yield Wheels(sizes=shape, cells=table, starts=first, turned=turned)
 
 
-def _cell(grid: Grid, names: Sequence[str]) -> Cell:
-    form = tuple((name, len(values)) for name, values in grid.values.items() if len(values) > 1)
+def _cell(grid: Grid, names: Sequence[str], *, exact: bool) -> Cell:
+    form = tuple(
+        (name, len(values), canonical(values.listed()) if exact else b"")
+        for name, values in grid.values.items()
+        if len(values) > 1
+    )
     return canonical(_fixed(grid, names)), form
 
 

@@ -126,7 +126,7 @@ class Variants(Sequence[Variant]):
         found = hashlib.sha256(canonical({"v": 3}))
         for alike in self._alike():
             grid = alike[0].grid
-            values = {name: _listed(own) for name, own in grid.values.items()}
+            values = {name: own.listed() for name, own in grid.values.items()}
             spelled = canonical({"model": grid.model, "values": values, "labels": grid.labels})
             for box in alike:
                 found.update(canonical([box.prompt_id, box.text]) + spelled)
@@ -189,8 +189,3 @@ class Variants(Sequence[Variant]):
             request=MappingProxyType(request),
             labels=labels,
         )
-
-
-def _listed(values: Values) -> list[object]:
-    items = values.items
-    return ["range", items.start, items.stop] if isinstance(items, range) else list(items)

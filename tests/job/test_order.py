@@ -1,10 +1,12 @@
 """The order of variants: as written, at random, or so that any beginning is a fair sample."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen.job import balance
@@ -41,10 +43,45 @@ OTHERS = {
     f"matrix: {{seed: 1..8, {RATIOS}}}\n",
     "some left out": f"prompts: [a, b, c]\nmatrix: {{seed: 1..8, {RATIOS}}}\n"
     "exclude: [{seed: 1..3, aspect_ratio: 16:9}]\n",
+    "a seed left out of two ratios": f"prompts: [a, b, c, d, e]\nmatrix: {{seed: 1..9, {RATIOS}}}\n"
+    "exclude: [{aspect_ratio: '3:4', seed: 3}, {aspect_ratio: '1:1', seed: 1}]\n",
     "looks left out": "prompts: [a, b]\nmatrix: {look: [{name: x}, {name: y}, {name: z}], "
     f"{RATIOS}, light: [p, q], seed: 1..4}}\nvars: {{light: p}}\n"
     "exclude: [{look: x, aspect_ratio: 1:1}, {look: y, light: q}]\n",
 }
+
+
+SHAPES = ["1:1", "16:9", "3:4", "4:3"]
+low = st.integers(1, 50)
+spans = st.builds(lambda first, more: f"{first}..{first + more}", low, st.integers(1, 12))
+own: st.SearchStrategy[dict[str, str]] = st.one_of(
+    st.just(dict[str, str]()),
+    st.fixed_dictionaries({"seed": spans}),
+    st.fixed_dictionaries({"aspect_ratio": st.sampled_from(SHAPES)}),
+)
+rules = st.fixed_dictionaries({"seed": spans, "aspect_ratio": st.sampled_from(SHAPES)})
+# A prompt without values of its own, and a shape that two rules leave: no job is empty.
+UNIONS = st.fixed_dictionaries(
+    {
+        "prompts": st.lists(own, min_size=1, max_size=5).map(
+            lambda found: [
+                {"id": f"p{n}", "text": "a", **more} for n, more in enumerate([{}, *found])
+            ]
+        ),
+        "matrix": st.fixed_dictionaries(
+            {
+                "seed": st.integers(2, 16).map("1..{}".format),
+                "aspect_ratio": st.integers(3, 4).map(lambda n: SHAPES[:n]),
+                "num_images": st.integers(1, 4).map("1..{}".format),
+            }
+        ),
+    },
+    optional={
+        "exclude": st.lists(rules, min_size=1, max_size=2),
+        "add": st.just([{"prompt": "p0", "seed": 99, "aspect_ratio": "9:16", "num_images": 1}]),
+        "set": st.just([{"when": {"seed": "1..2"}, "then": {"num_images": 1}}]),
+    },
+)
 
 
 def rows(job: Job) -> Iterator[dict[str, object]]:
@@ -54,10 +91,10 @@ def rows(job: Job) -> Iterator[dict[str, object]]:
         yield {**{name: variant.request[name] for name in asked}, **names}
 
 
-def furthest(job: Job, start: int) -> tuple[float, float]:
+def furthest(job: Job, start: int, least: float = 0) -> tuple[float, float]:
     """How far a count of a value is ever from its share, in variants and as a part of that.
 
-    From so many times the length of the longest axis on.
+    From so many times the length of the longest axis on, where the share is at *least* so large.
     """
     listed = list(rows(job))
     whole = Counter(item for row in listed for item in row.items())
@@ -68,6 +105,8 @@ def furthest(job: Job, start: int) -> tuple[float, float]:
         counts.update(row.items())
         for item, number in whole.items() if place >= start * longest else ():
             share = number * place / len(listed)
+            if share < least:
+                continue
             far = max(far, abs(counts[item] - share))
             part = max(part, abs(counts[item] - share) / share)
     return far, part
@@ -78,6 +117,21 @@ def test_any_beginning_of_a_product_is_a_fair_sample_over_all_axes(load, case):
     job = load(JOB + PRODUCTS[case])
     assert furthest(job, start=0)[0] < 1
     assert furthest(job, start=10)[1] < 0.1
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(shape=UNIONS)
+def test_a_union_of_products_is_off_by_half_as_much_again_as_it_has_products(
+    load: Any, shape: Mapping[str, Any]
+) -> None:
+    job = load(json.dumps({"name": "k", "order": "balanced", **shape}))
+    found = balanced(job.variants.boxes, job.outline.columns)
+    assert found is not None
+    far = 1.5 * len(found.sets)
+    assert furthest(job, start=0)[0] < far
+    assert furthest(job, start=0, least=10 * far)[1] < 0.1
 
 
 @pytest.mark.parametrize("case", OTHERS)
@@ -144,6 +198,7 @@ def test_sets_of_any_sizes_take_turns_in_proportion(sizes):
 
 
 def test_with_too_many_kinds_of_prompts_a_job_is_shuffled(load, monkeypatch):
+    monkeypatch.setattr(balance, "MAX_EXACT", 2)
     monkeypatch.setattr(balance, "MAX_SETS", 2)
     assert balanced(_boxes([1, 2, 3]), ["s"]) is None
     prompts = ", ".join(f'{{text: a, seed: "{n}00..{n}0{n}"}}' for n in range(1, 5))
@@ -152,6 +207,15 @@ def test_with_too_many_kinds_of_prompts_a_job_is_shuffled(load, monkeypatch):
     assert [w.message for w in job.warnings] == [
         "too many prompts have values of their own; shuffled"
     ]
+
+
+def test_many_prompts_with_as_many_values_of_their_own_share_a_set(load):
+    prompts = ", ".join(f"{{text: a, seed: {n}0..{n}4}}" for n in range(balance.MAX_EXACT + 1))
+    job = load(JOB + f"prompts: [{prompts}]\n")
+    found = balanced(job.variants.boxes, job.outline.columns)
+    assert found is not None
+    assert [len(wheels) for wheels in found.sets] == [len(job.variants)]
+    assert furthest(job, start=0)[0] < 1
 
 
 def test_boxes_that_only_unnamed_values_tell_apart_take_turns():
