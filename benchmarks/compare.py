@@ -30,6 +30,8 @@ def compare(arguments: Sequence[str]) -> int:
     told = _parser().parse_args(arguments)
     cases = [CASES[name] for name in told.only or CASES]
     cores = share_cores()
+    if told.dir:
+        told.dir.mkdir(parents=True, exist_ok=True)
     summaries = []
     with (
         tempfile.TemporaryDirectory(prefix="batchgen-benchmarks-", dir=told.dir) as folder,
