@@ -10,6 +10,7 @@ import pytest
 
 from batchgen.job.load import load_job
 from tests.report.made import dataset, image_row
+from tests.support.cli import run_batchgen
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -75,6 +76,20 @@ def test_a_job_to_keep_plans_without_a_warning(path: Path):
     job = load_job(path)
     assert job.warnings == ()
     assert os.path.commonpath([job.folder, ROOT / "jobs"]) == str(ROOT / "jobs")
+
+
+def test_the_first_job_goes_as_its_page_shows(tmp_path: Path):
+    said = ""
+    for line in "".join(blocks(ROOT / "docs/first-job.md", "")).splitlines():
+        if not line.startswith("$ batchgen "):
+            assert line in said.splitlines()
+            continue
+        if "variants  8 of 8 saved" in said:  # the change that the page tells of
+            job = tmp_path / "job.yaml"
+            job.write_text(job.read_text("utf-8").replace("seed: [1, 2] ", "seed: [1, 2, 3] "))
+        done = run_batchgen(*line.split()[2:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout + done.stderr
 
 
 PYTHON = ROOT / "docs/python.md"
