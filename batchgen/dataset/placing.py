@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC
 Names = tuple[str, ...]
 """A folder below the dataset's: its name after those of the folders above it."""
+# Of two images that want one name at the same time, as after an edit of the job, one would be lost.
+_NAMING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +142,12 @@ class _Folders:
     def name(self, arrival: Arrival, ending: str, sha256: str) -> str:
         """Give *arrival* its final name, and return that."""
         name = arrival.names(False) + ending
-        if not self._free(name, sha256):
-            name = arrival.names(True) + ending
-        *above, own = name.split("/")
-        os.replace(arrival.part, own, dst_dir_fd=self._at(tuple(above)))
+        self._at(tuple(name.split("/")[:-1]))  # made, if need be, before others have to wait
+        with _NAMING:
+            if not self._free(name, sha256):
+                name = arrival.names(True) + ending
+            *above, own = name.split("/")
+            os.replace(arrival.part, own, dst_dir_fd=self._at(tuple(above)))
         self._changed.add(tuple(above))
         return name
 

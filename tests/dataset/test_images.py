@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -330,6 +331,41 @@ def test_folders_that_two_threads_need_at_once_are_made_once_and_synced_by_both(
     fresh.add(("images", "espresso"))
     place(folder.root, fresh, [arrival(folder, "espresso/c", PNG)])
     assert synced[2:] == ["espresso-c", "espresso", "images"]
+
+
+def test_of_two_images_that_want_one_name_at_the_same_time_none_is_lost(folder, monkeypatch):
+    found: list[StoredImage] = []
+    replace = os.replace
+
+    def keep(image: Arrival) -> None:
+        (stored,) = place(folder.root, set(), [image])
+        assert isinstance(stored, StoredImage)
+        found.append(stored)
+
+    def other() -> None:
+        keep(Arrival(part=part, data=OTHER, names=wanted))
+
+    def beaten(old: Path, new: str, *, dst_dir_fd: int) -> None:
+        """Between looking whether the name is free and taking it, another thread wants it."""
+        monkeypatch.setattr(os, "replace", replace)
+        thread.start()
+        thread.join(0.2)  # it is done, or waits for us
+        replace(old, new, dst_dir_fd=dst_dir_fd)
+
+    def wanted(whole: bool) -> str:
+        return f"images/espresso{'-w' if whole else ''}"
+
+    part, thread = folder.parts / "other", threading.Thread(target=other)
+    monkeypatch.setattr(os, "replace", beaten)
+    keep(arrival(folder, "espresso", PNG))
+    thread.join()
+    assert {stored.file_name for stored in found} == {
+        "images/espresso.png",
+        "images/espresso-w.png",
+    }
+    for stored in found:
+        kept = (folder.root / stored.file_name).read_bytes()
+        assert hashlib.sha256(kept).hexdigest() == stored.sha256
 
 
 def arrival(folder: DatasetFolder, name: str, data: bytes) -> Arrival:
