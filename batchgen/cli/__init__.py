@@ -142,5 +142,6 @@ def _sentence(error: click.ClickException) -> str:
         )
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "batchgen"
-    mistake = error.format_message().rstrip(".")
+    # Click lists choices on lines of their own.
+    mistake = " ".join(error.format_message().split()).rstrip(".")
     return f"{mistake}{' ' if mistake.endswith('?') else '; '}{path} --help tells more"

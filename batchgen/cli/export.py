@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
 
 _UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
@@ -28,7 +29,7 @@ class _Size(click.ParamType[int]):
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=DatasetPath())
 @click.option(
     "--to", "form", required=True, type=click.Choice(["webdataset", "parquet", "huggingface"])
 )

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import forgiving_pipes, show_json, tell
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=DatasetPath())
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 def merge(folder: Path, as_json: bool) -> int:
     """Put together what the shards of DIR have made.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import forgiving_pipes, show_json, tell
 from batchgen.errors import ExitCode
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=DatasetPath())
 @click.option("--base-url", metavar="URL", help="The address of the service.")
 @click.option(
     "--grace",

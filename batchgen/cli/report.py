@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=DatasetPath())
 @click.option("--sheet", is_flag=True, help="Draw contact sheets as well, one for each two axes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def report(folder: Path, sheet: bool, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import clear, show, show_json
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _DOING = {
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=DatasetPath())
 @click.option("--watch", is_flag=True, help="Look every two seconds until no run goes on.")
 @click.option("--slots", is_flag=True, help="List what is on its way, the oldest first.")
 @click.option("--runs", is_flag=True, help="List the runs there were, and how they ended.")
@@ -53,10 +54,14 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from batchgen.dataset.folder import DatasetFolder
+    from batchgen.errors import UsageError
     from batchgen.run.history import past_runs
     from batchgen.text import duration, money
 
-    runs = list(past_runs(DatasetFolder(folder)))
+    dataset = DatasetFolder(folder)
+    if not dataset.state.is_dir():
+        raise UsageError(f"expected a dataset at {folder}, but there is none")
+    runs = list(past_runs(dataset))
     if as_json:
         for run in runs:
             show_json(asdict(run))

@@ -105,7 +105,10 @@ def read_option(text: str, name: str) -> tuple[str, Document]:
     """
     found = _OPTION.fullmatch(text)
     if not found or not found[1].strip():
-        raise UsageError(f"expected {name} path=value, such as matrix.seed=0..7, got {text!r}")
+        form = "path=value, such as matrix.seed=0..7"
+        if name == "--only":
+            form = "name=value, such as seed=3"
+        raise UsageError(f"expected {name} {form}, got {text!r}")
     # Spaces for the path: a mistake is shown at its place in the option.
     return found[1].strip(), parse_document(" " * found.start(2) + found[2], file=name, shown=text)
 

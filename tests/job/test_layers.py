@@ -144,9 +144,10 @@ def test_a_wrong_override_is_shown_at_its_place(load, override, problem):
 @pytest.mark.parametrize("text", ["seed", "", "=3"])
 def test_an_option_without_a_path_and_a_value_is_refused(load, text):
     load(JOB, base_yaml=BASE)
-    for part in ({"overrides": [text]}, {"only": [text]}):
-        with pytest.raises(UsageError, match=r"expected --(set|only) path=value, such as "):
-            load_job("job.yaml", **part)
+    with pytest.raises(UsageError, match=r"expected --set path=value, such as matrix\.seed=0\.\.7"):
+        load_job("job.yaml", overrides=[text])
+    with pytest.raises(UsageError, match=r"expected --only name=value, such as seed=3, got"):
+        load_job("job.yaml", only=[text])
 
 
 def only(*texts: str) -> list[tuple[str, object, object]]:
