@@ -23,10 +23,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
 from itertools import accumulate, count, islice
-from typing import overload
 
 from batchgen.job.boxes import Box, Grid
 from batchgen.job.canonical import canonical
+from batchgen.job.positions import Positions
 
 MAX_SETS = 100
 """Sets of wheels that take turns; with more of them a place takes long to find."""
@@ -73,7 +73,7 @@ class Wheels:
         return self.starts[values[0] * len(self.cells) + cell] + index
 
 
-class Balanced(Sequence[int]):
+class Balanced(Positions):
     """The positions of all variants in a balanced order."""
 
     def __init__(self, sets: Sequence[Wheels]) -> None:
@@ -88,17 +88,8 @@ class Balanced(Sequence[int]):
         """How many variants."""
         return self._total
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        """The position at *index*; a slice is listed."""
-        if isinstance(index, slice):
-            return [self._at(i) for i in range(self._total)[index]]
-        return self._at(range(self._total)[index])
-
-    def _at(self, place: int) -> int:
+    def at(self, place: int) -> int:
+        """The position in the order of the job file of the variant at *place*."""
         if len(self.sets) == 1:
             return self.sets[0].at(place)
         # The j-th of n is due at (2j + 1) / 2n. At a moment a little before this place fewer than

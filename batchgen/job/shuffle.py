@@ -1,16 +1,15 @@
 """A random order that is never listed: where a variant stands is found by arithmetic."""
 
 import math
-from collections.abc import Sequence
-from typing import overload
 
 from batchgen.job.canonical import digest
+from batchgen.job.positions import Positions
 
 _ROUNDS = 6
 _MASK = 2**64 - 1
 
 
-class Shuffled(Sequence[int]):
+class Shuffled(Positions):
     """All whole numbers below *size* in an order drawn by *seed*.
 
     A Feistel network over a × b cells, with a and b near the square root of *size*: each round adds
@@ -30,27 +29,18 @@ class Shuffled(Sequence[int]):
         """How many numbers."""
         return self._size
 
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        """The number at *index*; a slice is listed."""
-        if isinstance(index, slice):
-            return [self._at(i) for i in range(self._size)[index]]
-        return self._at(range(self._size)[index])
-
-    def _at(self, index: int) -> int:
+    def at(self, place: int) -> int:
+        """The number at *place*."""
         while True:
-            left, right = divmod(index, self._b)
+            left, right = divmod(place, self._b)
             for number, key in enumerate(self._keys):
                 if number % 2:
                     right = (right + _mixed(left, key)) % self._b
                 else:
                     left = (left + _mixed(right, key)) % self._a
-            index = left * self._b + right
-            if index < self._size:
-                return index
+            place = left * self._b + right
+            if place < self._size:
+                return place
 
 
 def _mixed(number: int, key: int) -> int:

@@ -151,4 +151,5 @@ def signals(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             loop.remove_signal_handler(number)
-            signal.signal(number, handler)
+            if handler is not None:  # a library in C has set it, and Python cannot set it again
+                signal.signal(number, handler)

@@ -110,3 +110,9 @@ async def test_what_was_there_before_is_there_again():
     with signals(Stop()):
         assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+async def test_a_handler_that_python_does_not_know_is_not_put_back(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    with signals(Stop()):
+        pass
