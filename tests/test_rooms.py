@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from batchgen.cli import commands
+
 PACKAGE = Path(__file__).parents[1] / "batchgen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -70,3 +72,15 @@ def test_modules_and_functions_stay_short(path: Path):
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
+
+
+ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_says_what_each_of_its_modules_is_for(room: Path):
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8"))) or ""
+    inside = {path.stem for path in room.iterdir() if path.suffix == ".py"} - {"__init__"}
+    if room.name == "cli":  # where a module is a command, or helps to speak
+        inside -= set(commands.commands)
+    assert not {name for name in inside if f"``{name}``" not in said}

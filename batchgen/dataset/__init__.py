@@ -1,5 +1,10 @@
 """What was made: image files, the manifest and its views, failures, summary.
 
-``folder`` says what is where, ``picture`` looks at image bytes, ``images`` gives files their final
-names, ``manifest`` streams the rows, ``reading`` gives a finished dataset to Python.
+* ``folder`` says what is where, ``disk`` how much room there is, ``treatment`` what the job wanted
+* an image on its way to its name: ``images``, ``together``, ``placing``, ``picture``
+* its row: ``row``, ``manifest``, ``partrows``; ``reading`` gives the rows to Python
+* the view for training tools: ``kinds``, ``view``, ``flags``, ``huggingface``, ``card``
+* beside it, on request: ``beside``, ``croissant``
+* other forms: ``export``, ``samples``, ``embed``, ``shards``, ``webdataset``, ``parquet``,
+  ``imagefolder``
 """

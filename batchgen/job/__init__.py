@@ -1,6 +1,14 @@
 """What to make: a YAML job file becomes a checked job, the job a lazy list of variants.
 
-``files`` and ``document`` read text with places, ``shape`` and ``explain`` check its form,
-``axes`` and ``prompts`` its values, ``variants`` multiplies them, ``load`` holds the threads.
-Pure: no network, no clock.
+Pure: no network, no clock. Begin reading at ``load``, which holds the threads.
+
+* text with places: ``files``, ``document``, ``scalars``, ``faults``, ``layers``, ``wording``
+* its shape: ``shape``, ``explain``, ``schema``, ``units``, ``pace``, ``tiers``
+* values: ``models``, ``known``, ``axes``, ``matrix``, ``rules``, ``sweep``
+* prompts: ``prompts``, ``prompt``, ``promptfiles``, ``parquetfiles``, ``templates``
+* one prompt for many: ``wildcards``, ``choices``, ``wordlists``
+* expansion: ``expand``, ``boxes``, ``distinct``, ``variants``
+* their order: ``positions``, ``shuffle``, ``balance``
+* keys and names: ``canonical``, ``keys``, ``names``, ``unique``
+* what comes of it: ``load``, ``job``, ``outline``, ``advice``, ``origins``
 """

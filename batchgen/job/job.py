@@ -8,7 +8,7 @@ from pathlib import Path
 from batchgen.errors import Problem
 from batchgen.job.document import Source
 from batchgen.job.models import Model, find_model
-from batchgen.job.names import KEY_DIGITS, image_name
+from batchgen.job.names import name_of
 from batchgen.job.outline import Outline
 from batchgen.job.prompt import Prompt
 from batchgen.job.variants import Variant, Variants
@@ -88,16 +88,4 @@ class Job:
 
     def image_name(self, variant: Variant, index: int, *, whole_key: bool = False) -> str:
         """The path of an image without its ending; *whole_key* for one whose name is taken."""
-        defaults = find_model(variant.model).with_defaults(variant.request)
-        return image_name(
-            self.file_name,
-            prompt_id=variant.prompt_id,
-            key=variant.key if whole_key else variant.key[:KEY_DIGITS],
-            index=index,
-            values={
-                **defaults,
-                **variant.labels,
-                "model": variant.model,
-                "variant_key": variant.key,
-            },
-        )
+        return name_of(self.file_name, variant, index, whole_key=whole_key)

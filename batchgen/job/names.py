@@ -6,6 +6,9 @@ A name is made from a fixed set of placeholders; nothing a server says becomes p
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import Protocol
+
+from batchgen.job.models import find_model
 
 DEFAULT_PATTERN = "{prompt_id}/{seed}_{aspect_ratio}_{key}_{index}"
 KEY_DIGITS = 8
@@ -89,6 +92,46 @@ def image_name(
     filled = {n: safe_part("none" if value is None else str(value)) for n, value in used.items()}
     parts = [_tidy(_fill(part, filled)) for part in pattern.split("/")]
     return _SPLIT_WORD.sub(r"\1x", "/".join(["images", *parts]))
+
+
+class Asked(Protocol):
+    """What images are made for: a variant, or its entry in the ledger."""
+
+    @property
+    def key(self) -> str:
+        """Of the variant."""
+
+    @property
+    def prompt_id(self) -> str:
+        """Of its prompt."""
+
+    @property
+    def model(self) -> str:
+        """Its id."""
+
+    @property
+    def request(self) -> Mapping[str, object]:
+        """The parameters that were set."""
+
+    @property
+    def labels(self) -> Mapping[str, object]:
+        """What the axes that are no parameters have here."""
+
+
+def name_of(pattern: str, asked: Asked, index: int, *, whole_key: bool = False) -> str:
+    """The path of an image of *asked* without its ending; *whole_key* when it is taken."""
+    return image_name(
+        pattern,
+        prompt_id=asked.prompt_id,
+        key=asked.key if whole_key else asked.key[:KEY_DIGITS],
+        index=index,
+        values={
+            **find_model(asked.model).with_defaults(asked.request),
+            **asked.labels,
+            "model": asked.model,
+            "variant_key": asked.key,
+        },
+    )
 
 
 def _fill(part: str, filled: Mapping[str, str]) -> str:

@@ -1,5 +1,9 @@
 """What has happened: the durable record of every variant's state, and the lock that guards it.
 
-``entry`` holds the states and their legal moves, ``store`` the SQLite file and its one writer,
-``lock`` the claim of a run on its dataset. Nothing here knows of HTTP or of image files.
+Nothing here knows of HTTP or of image files.
+
+* states and their legal moves: ``entry``, ``fields``
+* the SQLite file: ``store``, its one ``writer``, ``rows``, ``sums``, ``wanting``
+* in parts: ``parts``, ``divided``
+* whole or not: ``lock``, ``seal``, ``salvage``
 """

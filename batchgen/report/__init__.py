@@ -1,8 +1,8 @@
 """What people look at: the gallery page of a dataset, and its contact sheets.
 
-``contents`` reads the dataset's files, ``thumbs`` makes small pictures, ``headline`` and
-``figures`` turn rows into words and plots, ``html`` puts them on the page with the files of the
-folder ``page``, ``writing`` does all of it; ``sheets`` draws contact sheets.
+``contents`` reads the dataset's files, ``thumbs`` makes small pictures, ``headline``, ``figures``
+and ``timeline`` turn rows into words and plots, ``html`` puts them on the page with the files of
+the folder ``page``, ``writing`` does all of it; ``sheets`` draws contact sheets.
 
 ::
 

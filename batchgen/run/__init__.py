@@ -1,8 +1,16 @@
 """Making it: the room that knows all the others.
 
-``making`` is the list of stages, ``life`` the way of one variant, ``pool`` bounds how many are on
-that way at once, ``stop`` says when to end and ``guards`` look out for reasons to, ``spend`` and
-``pacer`` hold the money and the pace, ``ending`` and ``accounts`` say how it ended, ``rows`` turns
-ledger entries into manifest rows. ``hooks`` are how others hear of it: the screen, ``notify``,
-``metrics``, and programs by way of ``streaming``.
+Begin reading at ``making``, the list of stages, and ``life``, the way of one variant.
+
+* what is wanted: ``options``, ``access``, ``limits``, ``sharding``, ``checking``, ``approval``
+* claiming the dataset: ``claiming``, ``parting``, ``opening``, ``rebuild``
+* what is left to do: ``planning``, ``settle``, ``adoption``, ``history``
+* money: ``prices``, ``money``, ``spend``, ``purse``
+* one variant: ``life``, ``submit``, ``follow``, ``collect``, all with one ``context``
+* many at once: ``working``, ``pool``, ``pacer``, ``slots``, ``service``, ``latency``,
+  ``experience``
+* ending: ``stop``, ``guards``, ``breaker``, ``ending``, ``accounts``, ``rows``, ``reports``
+* who hears of it: ``hooks``, ``tally``, ``streaming``, ``notify``, ``metrics``
+* outside a run: ``preview``, ``stock``, ``standing``, ``verify``, ``reconciling``, ``merging``,
+  ``doctor``
 """

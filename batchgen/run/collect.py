@@ -10,8 +10,7 @@ from batchgen.api.wire import Prediction
 from batchgen.dataset.folder import drop
 from batchgen.dataset.picture import PictureError
 from batchgen.dataset.placing import StoredImage
-from batchgen.job.models import find_model
-from batchgen.job.names import KEY_DIGITS, image_name
+from batchgen.job.names import name_of
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.run.context import RETENTION, Context, now, seconds_since
 from batchgen.run.rows import manifest_row
@@ -100,18 +99,7 @@ async def _download(
     """One image, tried a few times; None when it cannot be had now. Raises GoneError."""
 
     def name(whole_key: bool) -> str:
-        wanted = image_name(
-            run.file_name,
-            prompt_id=entry.prompt_id,
-            key=entry.key if whole_key else entry.key[:KEY_DIGITS],
-            index=index,
-            values={
-                **find_model(entry.model).with_defaults(entry.request),
-                **entry.labels,
-                "model": entry.model,
-                "variant_key": entry.key,
-            },
-        )
+        wanted = name_of(run.file_name, entry, index, whole_key=whole_key)
         return run.treatment.place(wanted, nsfw=nsfw)
 
     for tries in count(1):
