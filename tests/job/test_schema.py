@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from batchgen.job.models import MODELS
+from batchgen.job.models import MODELS, Model, Parameter
 from batchgen.job.schema import job_schema
 
 
@@ -39,6 +39,14 @@ def test_parameters_are_suggested_and_refuse_nothing():
         assert {} in ratio["anyOf"] or {} in ratio["anyOf"][0]["anyOf"]
         assert part["additionalProperties"] is True
     assert schema["properties"]["model"]["anyOf"] == [{"enum": [*MODELS]}, {"type": "string"}]
+
+
+def test_where_models_differ_the_first_one_speaks(monkeypatch):
+    wide = Parameter(name="aspect_ratio", kind="text", choices=("21:9",), description="Wide.")
+    other = Model(id="a/b", parameters=(wide,))
+    monkeypatch.setattr("batchgen.job.schema.MODELS", {**MODELS, other.id: other})
+    ratio = job_schema()["properties"]["params"]["properties"]["aspect_ratio"]
+    assert "one of 1:1, 16:9" in ratio["description"]
 
 
 BASE = """\
