@@ -2,12 +2,11 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from batchgen.errors import ExitCode
 from batchgen.job.load import load_job
 from tests.report.made import dataset, image_row
 from tests.support.cli import run_batchgen
@@ -49,26 +48,22 @@ def test_the_job_in_the_readme_makes_the_number_of_variants_it_says(tmp_path: Pa
     assert any(name.endswith("espresso/7_16x9_bc8925c2_0.png") for name in names)
 
 
-def test_the_mistakes_in_the_readme_are_reported_as_it_shows(tmp_path: Path):
-    readme = ROOT / "README.md"
-    (tmp_path / "wrong.yaml").write_text(blocks(readme, "yaml")[1])
-    command = [sys.executable, "-m", "batchgen", "plan", "wrong.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_mistakes_are_reported_as_the_docs_show(tmp_path: Path):
+    page = ROOT / "docs/jobs.md"
+    (wrong,) = (text for text in blocks(page, "yaml") if text.startswith("# wrong.yaml"))
+    (tmp_path / "wrong.yaml").write_text(wrong)
+    done = run_batchgen("plan", "wrong.yaml", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"$ batchgen plan wrong.yaml\n{done.stderr}" in readme.read_text("utf-8")
+    assert f"$ batchgen plan wrong.yaml\n{done.stderr}" in page.read_text("utf-8")
 
 
-def test_the_python_example_of_the_readme_runs(tmp_path: Path):
-    (tmp_path / "sample_jobs.yaml").write_text(
-        "name: one\nservice: local\nprompts: [A pear]\nparams: {aspect_ratio: 1:1}\n"
-    )
-    code = blocks(ROOT / "README.md", "python")[0]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-    assert done.stdout.splitlines()[0] == "1 1:1"
-    assert done.stdout.splitlines()[1].startswith("images/a-pear")
+def test_every_exit_code_is_in_the_docs():
+    table = (ROOT / "docs/schedules.md").read_text("utf-8").partition("## Exit codes")[2]
+    told = re.findall(r"^\| ([\d, ]+) \| (\w+) \|", table, re.MULTILINE)
+    found = {int(code): word for codes, word in told for code in codes.split(", ")}
+    assert found == {int(code): code.word for code in ExitCode}
+    readme = (ROOT / "README.md").read_text("utf-8").partition("## Exit codes")[2]
+    assert all(f"{int(code)} {code.word}" in readme for code in ExitCode if code < 100)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("*.yaml")), ids=lambda p: p.stem)
