@@ -53,7 +53,7 @@ class _Plain(GenerateJsonSchema):
 def _suggest(part: Schema, form: Callable[[Schema], Schema]) -> None:
     """Let *part*, which has any keys, know those that are parameters; *form* makes its values."""
     # Of models that differ in a parameter the first one speaks, which is the default model.
-    every = reversed(MODELS.values())
+    every = reversed([*MODELS.values()])
     known = {p.name: p for model in every for p in model.parameters if not p.required}
     own = part.setdefault("properties", {})
     own.update({name: form(_value(p)) for name, p in known.items() if name not in own})
