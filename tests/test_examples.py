@@ -66,6 +66,17 @@ def test_every_exit_code_is_in_the_docs():
     assert all(f"{int(code)} {code.word}" in readme for code in ExitCode if code < 100)
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path):
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    named = re.findall(r"`((?:batchgen|tests|jobs|docs|benchmarks)/[\w./-]+)`", text)
+    linked = [target.partition("#")[0] for target in re.findall(r"\]\(([^):]+)\)", text)]
+    made = {name for name in named if "NAME" in name}
+    missing = [name for name in {*named} - made if not (ROOT / name).exists()]
+    missing += [name for name in linked if name and not (page.parent / name).exists()]
+    assert not missing
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "jobs").glob("*.yaml")), ids=lambda p: p.stem)
 def test_a_job_to_keep_plans_without_a_warning(path: Path):
     job = load_job(path)

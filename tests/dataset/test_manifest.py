@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest, Row, columns, is_exact
+from batchgen.dataset.row import ImageRow
 from batchgen.errors import StorageError
+from batchgen.job.sweep import MADE_COLUMNS
 from tests.ledger.made import full_disk
 
 PROMPTS = [
@@ -88,6 +91,13 @@ def test_the_columns_are_those_of_the_contract():
         "polls, attempts, cost_usd"
     )
     assert "style" not in columns()
+
+
+def test_every_column_is_an_attribute_of_a_row_and_no_word_of_a_job():
+    row = ImageRow(dict.fromkeys(columns()), Path())
+    assert all(getattr(row, name) is None for name in columns())
+    parameters = {"negative_prompt", "seed", "aspect_ratio", "model"}
+    assert {*columns()} == MADE_COLUMNS | parameters
 
 
 def test_rows_that_land_are_in_both_files_at_once(folder):
