@@ -3,8 +3,11 @@
 Nothing is dropped for a flag: it is for people, who look, and for filters.
 """
 
+import io
 from collections.abc import Mapping
-from pathlib import Path
+
+from batchgen.dataset.holdings import Holdings
+from batchgen.errors import StorageError
 
 # Bytes for a pixel: pictures that models make have more than 0.1, one colour as PNG, JPEG or WebP
 # of a megapixel has 0.005, 0.016 and 0.002. Only what has fewer is decoded.
@@ -26,21 +29,19 @@ def wrong_size(row: Mapping[str, object]) -> bool:
     return abs(width * int(high) / (height * int(wide)) - 1) > _OFF
 
 
-def near_blank(root: Path, row: Mapping[str, object]) -> bool:
-    """Whether there is hardly anything on the image of *row* below *root*."""
+def near_blank(holdings: Holdings, row: Mapping[str, object]) -> bool:
+    """Whether there is hardly anything on the image of *row*."""
     size, width, height = row.get("bytes"), row.get("width"), row.get("height")
     if not (isinstance(size, int) and isinstance(width, int) and isinstance(height, int)):
         return False
     if not 0 < width * height <= _LARGEST or size / (width * height) > _SUSPICIOUS:
         return False
-    path = root / str(row["file_name"])
-    if not path.resolve().is_relative_to(root.resolve()):
-        return False
     from PIL import Image, ImageStat
 
     try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+        data = holdings.read(str(row["file_name"])) or b""
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as image:
             image.draft("L", (256, 256))
             return ImageStat.Stat(image.convert("L")).stddev[0] < _EVEN
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, StorageError):
         return False  # verify is there for that

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import kind_of_all
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.row import ImageRow
@@ -27,11 +28,12 @@ class Dataset:
 
     def __iter__(self) -> Iterator[ImageRow]:
         """The rows of the manifest in the order the images landed, read one at a time."""
+        holdings = Holdings(self.folder)
         for file in _row_files(self.folder):
             with file.open("rb") as lines:
                 for line in lines:
                     if line.endswith(b"\n"):  # a run may be writing the last one right now
-                        yield ImageRow(json.loads(line), self.folder.root)
+                        yield ImageRow(json.loads(line), holdings)
 
     def path(self, row: dict[str, object]) -> Path:
         """Where the image of *row* is."""

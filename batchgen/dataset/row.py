@@ -1,9 +1,15 @@
 """One row of the manifest, with the type that each column has."""
 
+import builtins
+import errno
+import io
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from batchgen.dataset.holdings import Holdings
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,10 +42,10 @@ class ImageRow(dict[str, object]):
     every manifest has are attributes too, times as ``datetime`` in UTC. None is unknown.
     """
 
-    def __init__(self, values: Mapping[str, object], root: Path) -> None:
-        """Take *values* from the dataset in *root*."""
+    def __init__(self, values: Mapping[str, object], holdings: Holdings) -> None:
+        """Take *values* from the dataset that has these *holdings*."""
         super().__init__(values)
-        self._root = root
+        self._holdings = holdings
 
     file_name = _Column[str]()
     prompt_id = _Column[str]()
@@ -70,11 +76,18 @@ class ImageRow(dict[str, object]):
 
     @property
     def path(self) -> Path:
-        """Where the image is."""
-        return self._root / self.file_name
+        """Where the image is as a file of its own."""
+        return self._holdings.folder.root / self.file_name
+
+    def read(self) -> builtins.bytes:
+        """The image as it is kept, byte by byte. Raises FileNotFoundError when it is not there."""
+        data = self._holdings.read(self.file_name)
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+        return data
 
     def open(self) -> "Image":
-        """The picture, as Pillow has it. Raises OSError when it is not there."""
+        """The picture, as Pillow has it. Raises FileNotFoundError when it is not there."""
         from PIL import Image
 
-        return Image.open(self.path)
+        return Image.open(io.BytesIO(self.read()))

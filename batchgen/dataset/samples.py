@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from batchgen.dataset.embed import embed
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column, Value
 from batchgen.dataset.view import View, ViewRow
 from batchgen.errors import StorageError
@@ -41,28 +42,20 @@ class Samples:
 
         Raises StorageError when a file is not the image that was saved.
         """
-        root = self.view.folder.root
+        holdings = Holdings(self.view.folder)
         for row in rows:
-            path = root / str(row.asked["file_name"])
-            data, values = _read(root, path, str(row.asked["sha256"])), row.values
+            name = str(row.asked["file_name"])
+            data, values = holdings.read(name), row.values
+            if data is None or hashlib.sha256(data).hexdigest() != row.asked["sha256"]:
+                root = self.view.folder.root
+                raise StorageError(
+                    f"{root / name} is not the image that was saved; "
+                    f"batchgen verify {root} --repair mends that"
+                )
             if self.embedded:
                 data = embed(data, row.asked)
                 own = hashlib.sha256(data).hexdigest()
                 source = {"source_sha256": values["sha256"]}
                 values = {**values, "sha256": own, "bytes": len(data), **source}
             key = f"{row.asked['variant_key']}_{row.asked['image_index']}"
-            yield Sample(key=key, ending=path.suffix, values=values, data=data)
-
-
-def _read(root: Path, path: Path, sha256: str) -> bytes:
-    try:
-        # A manifest is only a file: no name in it leads out of the dataset.
-        if path.resolve(strict=True).is_relative_to(root.resolve()):
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == sha256:
-                return data
-    except OSError:
-        pass
-    raise StorageError(
-        f"{path} is not the image that was saved; batchgen verify {root} --repair mends that"
-    )
+            yield Sample(key=key, ending=PurePosixPath(name).suffix, values=values, data=data)

@@ -14,6 +14,7 @@ from typing import Self
 
 from batchgen.dataset.flags import near_blank, wrong_size
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column, Kind, Value, kind_of, shown, view_columns
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.treatment import Treatment, read_treatment
@@ -65,6 +66,7 @@ class View:
     count: int = 0
     models: set[str] = field(default_factory=set)
     _db: sqlite3.Connection = field(init=False)
+    _holdings: Holdings = field(init=False)
 
     @classmethod
     def open(cls, folder: DatasetFolder, go_on: Callable[[], bool] = lambda: True) -> Self:
@@ -76,6 +78,7 @@ class View:
         view = cls(folder=folder, treatment=read_treatment(folder), go_on=go_on)
         # A file of its own that goes away with the connection: sorted on disk, not in memory.
         view._db = sqlite3.connect("")
+        view._holdings = Holdings(folder)
         try:
             view._read()
         except BaseException:
@@ -108,7 +111,7 @@ class View:
         )
         if not name.startswith("images/"):  # put aside or deleted, as the job asks
             return
-        looks = (("blank", near_blank(self.folder.root, row)), ("size", wrong_size(row)))
+        looks = (("blank", near_blank(self._holdings, row)), ("size", wrong_size(row)))
         flags = " ".join(word for word, holds in looks if holds)
         image = (Path(name).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, refuse_odd, storage_error
+from batchgen.dataset.holdings import Holdings
+from batchgen.errors import StorageError
 from batchgen.report.contents import Row
 
 SIDE = 320  # pixels of the longer side: sharp at 160 CSS pixels on a screen with two dots to each
@@ -23,7 +25,8 @@ PRESENT, MISSING, CHANGED = "", "missing", "changed"
 
 @dataclass(frozen=True, kw_only=True)
 class _Order:
-    source: Path
+    holdings: Holdings
+    source: str
     target: Path
     sha256: str
 
@@ -47,15 +50,18 @@ def make_thumbnails(
     the image that the manifest describes. A hash is computed only where a thumbnail is made; the
     size is compared always. Raises StorageError when thumbnails cannot be written.
     """
-    found = [_look(folder, row) for row in rows]
+    holdings = Holdings(folder)
+    found = [_look(holdings, row) for row in rows]
     orders: dict[str, _Order] = {}
     for row, state in zip(rows, found, strict=True):
         sha256 = row["sha256"]
         if state == PRESENT and isinstance(sha256, str) and sha256 not in orders:
             target = thumbnail_of(folder, sha256)
             if not _is_there(target):
-                source = folder.root / str(row["file_name"])
-                orders[sha256] = _Order(source=source, target=target, sha256=sha256)
+                source = str(row["file_name"])
+                orders[sha256] = _Order(
+                    holdings=holdings, source=source, target=target, sha256=sha256
+                )
     _prepare(folder_of(folder), orders)
     changed = set()
     for number, (sha256, made) in enumerate(_make_all(list(orders.values())), 1):
@@ -76,12 +82,14 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _look(folder: DatasetFolder, row: Row) -> str:
+def _look(holdings: Holdings, row: Row) -> str:
     if row["file_name"] is None:
         return MISSING
     try:
-        size = (folder.root / str(row["file_name"])).stat().st_size
-    except (OSError, ValueError):
+        size = holdings.size(str(row["file_name"]))
+    except StorageError:
+        size = None
+    if size is None:
         return MISSING
     return PRESENT if row.get("bytes") in {size, None} and row["sha256"] else CHANGED
 
@@ -110,8 +118,10 @@ def _make_all(orders: Sequence[_Order]) -> Iterator[tuple[str, bool]]:
 
 def _make(order: _Order) -> tuple[str, bool]:
     try:
-        data = order.source.read_bytes()
-    except OSError:
+        data = order.holdings.read(order.source)
+    except StorageError:
+        data = None
+    if data is None:
         return order.sha256, False  # it has gone since it was looked at
     if hashlib.sha256(data).hexdigest() != order.sha256:
         return order.sha256, False

@@ -4,16 +4,13 @@ All of it is read from the ledger and the disk; the network is not needed.
 """
 
 import logging
-import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
-from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, drop, quarantine
-from batchgen.dataset.picture import PictureError, examine
-from batchgen.errors import StorageError
+from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.picture import PictureError, look_through
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant, Variants
@@ -96,24 +93,23 @@ async def restore_files(ledger: Ledger, folder: DatasetFolder) -> bool:
     is moved to the quarantine, never deleted; files that have come back count as saved again.
     Returns whether any variant was moved. Raises StorageError.
     """
-    moved = await _welcome_back(ledger, folder)
+    holdings = Holdings(folder)
+    moved = await _welcome_back(ledger, holdings)
     broken: dict[str, None] = {}
-    root = str(folder.root)
     for key, name, size in ledger.files():
-        path = f"{root}/{name}"
-        found = _size(path)
+        found = holdings.size(name)
         if name.startswith(DROPPED):
             if found is not None:  # a run was killed before it could
                 drop(folder, name)
         elif found != size:
             log.warning("%s is missing or damaged; it is fetched again", name)
-            quarantine(folder, Path(path))
+            quarantine(folder, folder.root / name)
             broken[key] = None
     await take_back(ledger, broken)
     return moved or bool(broken)
 
 
-async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
+async def _welcome_back(ledger: Ledger, holdings: Holdings) -> bool:
     """A folder that was not mounted, or was moved, may be there again with all it held."""
     moved = False
     away = (State.COMPLETED, State.EXPIRED)
@@ -124,7 +120,7 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
         pairs = list(group)
         entry = pairs[0][0]
         back = entry.error_class == "missing_file"
-        if back and all(is_whole(folder.root / image.file_name, image) for _, image in pairs):
+        if back and all(is_whole(holdings, image) for _, image in pairs):
             moved = True
             short = len(pairs) < entry.images_asked
             await ledger.write(
@@ -137,21 +133,20 @@ async def _welcome_back(ledger: Ledger, folder: DatasetFolder) -> bool:
     return moved
 
 
-def is_whole(path: Path, image: Image) -> bool:
-    """Whether the file at *path* is the very *image* that was saved, or is not to be there.
+def is_whole(holdings: Holdings, image: Image) -> bool:
+    """Whether what is there is the very *image* that was saved, or it is not to be there.
 
     Raises StorageError.
     """
     if image.dropped:
         return True
-    if _size(path) != image.bytes:
+    if holdings.size(image.file_name) != image.bytes:
         return False
     try:
-        sha256, _, picture = examine(path)
+        data = memoryview(holdings.read(image.file_name) or b"")
+        sha256, _, picture = look_through(data)
     except PictureError:
         return False
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from None
     found = (sha256, picture.width, picture.height, picture.media_type)
     return found == (image.sha256, image.width, image.height, image.media_type)
 
@@ -160,17 +155,6 @@ def longest_wait(meta: Mapping[str, object], seconds: float) -> float:
     """The longest time that a submit of this dataset may have waited for its answer."""
     earlier = meta.get("submit_timeout")
     return max(seconds, earlier) if isinstance(earlier, int | float) else seconds
-
-
-def _size(path: Path | str) -> int | None:
-    """The size in bytes of the file at *path*; None when there is none. Raises StorageError."""
-    try:
-        found = os.stat(path)  # noqa: PTH116  # of a million, objects for their paths take long
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}") from None
-    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 @dataclass(frozen=True, kw_only=True)

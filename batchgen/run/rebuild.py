@@ -15,6 +15,7 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.manifest import columns
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
@@ -139,10 +140,11 @@ def _from_manifests(folder: DatasetFolder, part: int | None) -> Iterator[tuple[E
 def _from_rows(
     folder: DatasetFolder, rows: Iterable[Mapping[str, object]]
 ) -> Iterator[tuple[Entry, list[Image]]]:
+    holdings = Holdings(folder)
     for key, group in groupby(rows, key=lambda row: str(row["variant_key"])):
         own = {_whole(row["image_index"]): row for row in group}
         entry = _entry(key, own.values())
-        if all(_there(folder, row) for row in own.values()):
+        if all(_there(holdings, row) for row in own.values()):
             yield entry, [_image(row) for row in own.values()]
         else:  # paid and made: all its images are fetched again, and those that are there kept
             yield replace(entry, state=State.COMPLETED, error_class="missing_file"), []
@@ -163,11 +165,10 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
                 log.warning("a line of %s cannot be read and is left out", path.name)
 
 
-def _there(folder: DatasetFolder, row: Mapping[str, object]) -> bool:
+def _there(holdings: Holdings, row: Mapping[str, object]) -> bool:
     if str(row["file_name"]).startswith(DROPPED):
         return True
-    path = folder.root / str(row["file_name"])
-    return path.is_file() and path.stat().st_size == row["bytes"]
+    return holdings.size(str(row["file_name"])) == row["bytes"]
 
 
 def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchgen.dataset.beside import SIDE_FILES
 from batchgen.dataset.folder import DatasetFolder, quarantine
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
@@ -98,17 +99,16 @@ async def verify_dataset(
 
 
 def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
-    found = Findings()
+    found, holdings = Findings(), Holdings(folder)
     known: set[str] = set()
     for _, image in ledger.images():
         found.checked += 1
         known.add(image.file_name)
         if image.dropped:
             continue
-        path = folder.root / image.file_name
-        if not path.is_file():
+        if holdings.size(image.file_name) is None:
             found.missing.append(image.file_name)
-        elif not is_whole(path, image):
+        elif not is_whole(holdings, image):
             found.damaged.append(image.file_name)
     found.left = [*found.missing, *found.damaged, *_waiting(ledger)]
     found.costly = _gone(ledger)

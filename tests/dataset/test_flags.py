@@ -9,6 +9,7 @@ from PIL import Image
 
 from batchgen.dataset.flags import near_blank, wrong_size
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.view import View
 from tests.dataset.made import make_dataset, row, write_manifest
@@ -53,13 +54,13 @@ def save(folder: DatasetFolder, image: Image.Image, form: str) -> dict[str, obje
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_with_hardly_anything_on_it(folder, form):
     blank = Image.new("RGB", (512, 512), (250, 248, 240))
-    assert near_blank(folder.root, save(folder, blank, form))
+    assert near_blank(Holdings(folder), save(folder, blank, form))
     blank.paste((246, 244, 238), (100, 100, 300, 300))
-    assert near_blank(folder.root, save(folder, blank, form))
+    assert near_blank(Holdings(folder), save(folder, blank, form))
     blank.paste((20, 20, 90), (100, 100, 300, 300))
-    assert not near_blank(folder.root, save(folder, blank, form))
+    assert not near_blank(Holdings(folder), save(folder, blank, form))
     gradient = Image.linear_gradient("L").resize((512, 512)).convert("RGB")
-    assert not near_blank(folder.root, save(folder, gradient, form))
+    assert not near_blank(Holdings(folder), save(folder, gradient, form))
 
 
 @pytest.mark.parametrize("name", ["images/none.png", "images/../../a.png", "images/text.png"])
@@ -68,7 +69,7 @@ def test_what_is_no_picture_of_the_dataset_is_not_judged(folder, name):
     (folder.images / "text.png").write_text("text")
     (folder.root.parent / "a.png").write_bytes(b"")
     asked = {"file_name": name, "bytes": 10, "width": 512, "height": 512}
-    assert not near_blank(folder.root, asked)
+    assert not near_blank(Holdings(folder), asked)
 
 
 def test_flags_are_in_the_view_and_counted(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.manifest import Manifest, Row, columns, is_exact
 from batchgen.dataset.row import ImageRow
 from batchgen.errors import StorageError
@@ -94,7 +95,7 @@ def test_the_columns_are_those_of_the_contract():
 
 
 def test_every_column_is_an_attribute_of_a_row_and_no_word_of_a_job():
-    row = ImageRow(dict.fromkeys(columns()), Path())
+    row = ImageRow(dict.fromkeys(columns()), Holdings(DatasetFolder(Path())))
     assert all(getattr(row, name) is None for name in columns())
     parameters = {"negative_prompt", "seed", "aspect_ratio", "model"}
     assert {*columns()} == MADE_COLUMNS | parameters

@@ -1,0 +1,51 @@
+"""What a dataset holds: the bytes of its images, wherever they are kept.
+
+Whoever wants an image that is in the manifest asks here, by its ``file_name``, and need not know
+what kind of place that is.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import StorageError
+
+
+class Holdings:
+    """The images of a dataset by their names in its manifest; any thread may ask."""
+
+    def __init__(self, folder: DatasetFolder) -> None:
+        """Look into *folder*."""
+        self.folder = folder
+        self._root = str(folder.root)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of the image *name*; None when it is not there. Raises StorageError."""
+        path = f"{self._root}/{name}"
+        try:
+            found = os.stat(path)  # noqa: PTH116  # of a million, objects for their paths take long
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def read(self, name: str) -> bytes | None:
+        """The image *name*, whatever became of its bytes; None when it is not there.
+
+        A manifest is only a file: what leads out of the dataset is not there. Raises StorageError.
+        """
+        path = Path(self._root, name)
+        try:
+            found = Path(os.path.realpath(path, strict=True))
+            inside = found.is_relative_to(os.path.realpath(self._root))
+            return path.read_bytes() if inside and path.is_file() else None
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a null byte
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path | str, error: OSError) -> StorageError:
+    return StorageError(f"cannot read {path}: {error.strerror or error}")
