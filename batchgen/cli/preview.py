@@ -39,6 +39,8 @@ def warn(found: Preview) -> Iterator[str]:
             f"run asks before it spends more than ${ASK_OVER}; without a terminal it needs --yes, "
             "or a budget"
         )
+    if found.refused:
+        yield f"a run would be refused: {found.refused}"
     if found.new_bytes > found.free_bytes:
         yield (
             f"the new images take some {size(found.new_bytes)}, but the disk of {found.root} has "

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from yarl import URL
 
 from batchgen.api.address import check_base_url, is_loopback
 from batchgen.api.key import ApiKey, read_key
 from batchgen.errors import UsageError
+from batchgen.ledger.store import Ledger
 
 WAVESPEED = "https://api.wavespeed.ai"
 BASE_URL = "WAVESPEED_BASE_URL"
@@ -60,6 +62,24 @@ def find_access(
         return Access(base_url=base_url, key=ApiKey(LOCAL_KEY), free=True)
     base_url = _address(base_url, environment)
     return Access(base_url=base_url, key=read_key(environment), free=False)
+
+
+def mixing(ledger: Ledger | None, root: Path, *, remote: bool) -> str | None:
+    """Say why a run cannot go on with the dataset in *root*: another kind of service made it.
+
+    Pictures of a rehearsal would count as made, and stand among those that were paid for. *remote*
+    says whether the run is for a service elsewhere. None when nothing stands in its way.
+    """
+    meta = ledger.meta() if ledger and next(ledger.images(), None) else {}
+    made = meta.get("origin") or ("local" if meta.get("service") == "local" else None)
+    if made is None or (made != "local") is remote:
+        return None
+    words = "a service on this computer", "one elsewhere"
+    there, asked = words if remote else reversed(words)
+    return (
+        f"the images in {root} were made by {there} and would count as made; expected a folder of "
+        f"its own for {asked}: name one with --out or output.dir"
+    )
 
 
 def is_remote(

@@ -19,7 +19,7 @@ from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.parts import Shard
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
-from batchgen.run.access import Access, find_access
+from batchgen.run.access import Access, find_access, mixing
 from batchgen.run.accounts import Outcome, count
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
@@ -119,6 +119,8 @@ class _Run:
 
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
+        if wrong := mixing(ledger, self.folder.root, remote=self.access.remote):
+            raise UsageError(wrong)
         mark = take_mark(ledger)
         axes = settle_plan(ledger, self.job)
         self.planned = planned_in(ledger, self.job)
@@ -176,6 +178,7 @@ class _Run:
             images_planned=self.job.image_count(),
             **listed.filled(Prices.remembered(meta)).as_meta(listed),
             service=self.access.service,
+            origin=self.access.origin,
             model=self.job.models[0].id,
             file_name=self.job.file_name,
             csv_safe=self.job.csv_safe,

@@ -12,7 +12,7 @@ from batchgen.dataset.disk import free_bytes
 from batchgen.job.load import Job, Pace
 from batchgen.job.models import find_model
 from batchgen.ledger.entry import State, Totals
-from batchgen.run.access import is_remote
+from batchgen.run.access import is_remote, mixing
 from batchgen.run.limits import Limits, settle_limits
 from batchgen.run.options import RunOptions
 from batchgen.run.prices import listed_prices
@@ -52,6 +52,8 @@ class Preview:
     """That the new images take on the disk, roughly."""
     free_bytes: int
     """Left on the disk of the dataset."""
+    refused: str | None
+    """Why a run would not begin; None when it would."""
 
     @property
     def new_images(self) -> int:
@@ -64,8 +66,10 @@ def preview(job: Job, options: RunOptions) -> Preview:
     root = options.folder(job)
     service = options.service or job.service
     pace, free = options.pace(job), service == "local"
-    limits = settle_limits(pace, remote=is_remote(service, options.base_url))
+    remote = is_remote(service, options.base_url)
+    limits = settle_limits(pace, remote=remote)
     with known_ledger(root) as ledger:
+        refused = mixing(ledger, root, remote=remote)
         stock = take_stock(job, ledger)
         totals = ledger.totals() if ledger else None
         begun = sum(n for (state, _), n in stock.variants.items() if state is not State.PLANNED)
@@ -85,6 +89,7 @@ def preview(job: Job, options: RunOptions) -> Preview:
         seconds=_seconds(stock, limits, latency=_LOCAL_LATENCY if free else _LATENCY),
         new_bytes=round(images * _bytes_each(sizes, totals, free=free)),
         free_bytes=free_bytes(root),
+        refused=refused,
     )
 
 

@@ -15,7 +15,7 @@ KEYS = [
 
 
 def _lines(bench: Bench) -> list[dict[str, Any]]:
-    done = run_batchgen("plan", "job.yaml", "--json", cwd=bench.folder)
+    done = run_batchgen("plan", "job.yaml", "--json", cwd=bench.folder, env=bench.env)
     assert (done.returncode, done.stderr) == (0, "")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -44,19 +44,23 @@ def test_a_plan_shows_the_very_requests_prices_and_names_of_the_run(bench: Bench
 
 def test_a_plan_in_words_counts_and_prices_what_is_new(bench: Bench):
     bench.job(3, matrix={"seed": [1, 2]})
-    done = run_batchgen("plan", "job.yaml", cwd=bench.folder)
+    done = run_batchgen("plan", "job.yaml", cwd=bench.folder, env=bench.env)
     assert (done.returncode, done.stderr) == (0, "")
     said = " ".join(done.stdout.split())
     assert "variants 6 = 3 prompts × 2 seed images 6 of 1024×1024" in said
     assert "variants images new 6 6 price $0.240 for what is new, at $0.04 an image time" in said
     assert bench.run("--budget", 0.08).returncode == 4
-    said = " ".join(run_batchgen("plan", "job.yaml", cwd=bench.folder).stdout.split())
+    said = " ".join(
+        run_batchgen("plan", "job.yaml", cwd=bench.folder, env=bench.env).stdout.split()
+    )
     assert "new 4 4 saved 2 2 price $0.160 for what is new, at $0.04 an image; $0.080 spent" in said
     bench.job(2, matrix={"seed": [1, 2]})
-    said = " ".join(run_batchgen("plan", "job.yaml", cwd=bench.folder).stdout.split())
+    said = " ".join(
+        run_batchgen("plan", "job.yaml", cwd=bench.folder, env=bench.env).stdout.split()
+    )
     assert "new 2 2 saved 2 2 price" in said
     bench.job(2, matrix={"seed": [2, 3]}, run={"budget": 0.1})
-    done = run_batchgen("plan", "job.yaml", cwd=bench.folder)
+    done = run_batchgen("plan", "job.yaml", cwd=bench.folder, env=bench.env)
     assert "saved 1 1 no longer wanted 1 their images" in " ".join(done.stdout.split())
     assert "warning: the budget leaves $0.020 for what costs $0.120" in done.stderr
 
@@ -74,7 +78,7 @@ def test_a_reader_that_has_seen_enough_of_a_plan_is_no_error(bench: Bench):
     with subprocess.Popen(
         [*command(), "plan", "job.yaml", "--json"],
         cwd=bench.folder,
-        env=environment(bench.folder),
+        env=environment(bench.folder, **bench.env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
