@@ -1,9 +1,10 @@
 """Pace: when the next submit may be sent, by the limits of the job and by what the service says.
 
-A submit that is turned away closes the way for all. After a wait, one alone goes first; what it
-meets decides for the others. When several are turned away, a limit was met that nobody told of: of
-images per minute or of predictions in flight. Both numbers fall to what was accepted and climb back
-slowly.
+A lone submit that is turned away is chance, and only its own variant waits. Several, or an answer
+that says how long to wait, close the way for all. After that wait one alone goes first; what it
+meets decides for the others. When it was the service that turned several away, a limit was met that
+nobody told of: of images per minute or of predictions in flight. Both numbers fall to what was
+accepted and climb back slowly.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ STRIKES = 40
 CUT = 0.8
 # Seconds in which the rate would grow from nothing to the fastest pace that was seen.
 RECOVERY = 30.0
-# A lone 429 among many answers is chance; three in a row are a limit. The share is that of the
-# latest answers, each of which counts an eighth.
+# One that is turned away among many answers is chance; three in a row are several. The share is that
+# of the latest answers, each of which counts an eighth.
 SEVERAL = 0.25
 WEIGHT = 1 / 8
 SLOWEST = 1 / 60  # images per second
@@ -159,15 +160,14 @@ class Pacer:
     def turned_away(self, refusal: Refusal, sent: float) -> None:
         """A submit was turned away; after too many in a row the run sends no more."""
         now = self.now()
-        self._learn(refused=refusal.status is not None)
-        if self._narrowed and self._followed < max(1.0, CALM * self._limit):
-            # With so few in flight it was not their number: it is the images per minute.
-            self.window = self._limit = self._widest
-            self._slow_down(now)
-        elif self._refused > SEVERAL:
-            self._meet_limit(now)
-        elif self.window > self._limit:
-            self.window = self._limit  # the one more that was tried is one too many
+        self._learn(refused=True)
+        several = self._refused > SEVERAL
+        if several:
+            self._refused = 0.0
+        if refusal.status is not None:  # a network that is away has no limits
+            self._fit(now, several=several)
+        if not (several or self._strikes or refusal.retry_after is not None):
+            return
         if sent < self._struck:
             # It was on its way with one that has been counted.
             self._next = max(self._next, now + (refusal.retry_after or 0.0))
@@ -187,18 +187,22 @@ class Pacer:
         self._refused += WEIGHT * (refused - self._refused)
         self._troubled += WEIGHT * (troubled - self._troubled)
 
-    def _meet_limit(self, now: float) -> None:
+    def _fit(self, now: float, *, several: bool) -> None:
         """Go on with as many in flight as were accepted, or slower if that did not help."""
-        self._refused = 0.0
-        if self._followed and not self._narrowed:
+        if self._narrowed and self._followed < max(1.0, CALM * self._limit):
+            # With so few in flight it was not their number: it is the images per minute.
+            self.window = self._limit = self._widest
+            self._slow_down(now)
+        elif several and self._followed and not self._narrowed:
             self._narrowed = True
             self.window = self._limit = float(min(self.window, self._followed))
-        else:
+        elif several:
             self._slow_down(now)
+        elif self.window > self._limit:
+            self.window = self._limit  # the one more that was tried is one too many
 
     def _slow_down(self, now: float) -> None:
         """Go on a fifth slower than what was accepted since the last time."""
-        self._refused = 0.0
         seen = self._accepted / max(now - self._since, 1.0)
         if seen:
             self._fastest = max(self._fastest, seen)

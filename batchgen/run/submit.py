@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from batchgen.api.outcome import Fate, Refusal
-from batchgen.api.retry import may_submit_again
+from batchgen.api.retry import backoff, may_submit_again
 from batchgen.api.wire import Prediction, format_time
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State, TakenIdError
@@ -71,6 +71,8 @@ async def submit(run: Context, entry: Entry) -> Entry:
             return entry
         run.tally.retries += 1
         run.tally.slots.now(Step.WAITING, entry)
+        # Outside of the queue: the others need not wait for this one.
+        await run.stop.pause_submit(backoff(tries - 1))
     raise AssertionError("a count has no end")
 
 

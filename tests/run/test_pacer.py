@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -105,17 +107,51 @@ async def test_a_stop_ends_the_waiting(clock):
         assert not go
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(None, 0.5), (30.0, 30.5)])
-async def test_one_that_is_turned_away_lets_all_wait(clock, asked, wait):
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_lone_one_that_is_turned_away_lets_nobody_else_wait(clock, times):
     pacer = make(clock)
-    sent = await start(pacer)
-    pacer.turned_away(Refusal(fate=Fate.THROTTLED, reason="no", retry_after=asked), sent)
-    assert await start(pacer) - sent == pytest.approx(wait)
+    await starts(pacer, *[1] * 20)
+    for sent in [await start(pacer) for _ in range(times)]:
+        pacer.turned_away(BUSY, sent)
+    assert await starts(pacer, *[1] * 20) == [0] * 20
+
+
+@pytest.mark.parametrize(
+    ("times", "asked", "wait"), [(3, None, 0.5), (1, 30.0, 30.5), (1, 0.0, 0.5)]
+)
+async def test_several_or_one_that_names_a_time_let_all_wait(clock, times, asked, wait):
+    pacer = make(clock)
+    sent = [await start(pacer) for _ in range(times)]
+    for moment in sent:
+        pacer.turned_away(replace(BUSY, retry_after=asked), moment)
+    assert await start(pacer) - sent[0] == pytest.approx(wait)
+
+
+async def test_a_third_turned_away_is_several_though_others_are_accepted_in_between(clock):
+    pacer = make(clock)
+    for _ in range(40):
+        pacer.accepted(1, await start(pacer))
+        pacer.turned_away(UNREACHED, await start(pacer))
+        pacer.accepted(1, await start(pacer))
+    assert clock.now > 1000.0
+
+
+async def test_chance_that_strikes_one_in_fifteen_hardly_ever_closes_the_way(clock):
+    pacer, chance = make(clock), random.Random(7)
+    for _ in range(2_000):
+        sent = await start(pacer)
+        if chance.random() < 1 / 15:
+            pacer.turned_away(BUSY, sent)
+        else:
+            pacer.accepted(1, sent)
+            pacer.left()
+    # Each time the way is closed costs half a second here, and one answer.
+    assert clock.now - 1000.0 < 2_000 / 50
 
 
 async def test_after_trouble_one_goes_alone_until_it_has_its_answer(clock):
     pacer = make(clock)
-    pacer.turned_away(UNREACHED, await start(pacer))
+    await turn_away(pacer)
     order = []
 
     async def go(name: str) -> None:
@@ -133,6 +169,8 @@ async def test_after_trouble_one_goes_alone_until_it_has_its_answer(clock):
 
 async def test_waits_double_while_nothing_is_accepted(clock):
     pacer = make(clock)
+    for _ in range(2):
+        pacer.turned_away(UNREACHED, await start(pacer))
     moments = []
     for _ in range(8):
         moments.append(await start(pacer))
@@ -154,7 +192,7 @@ async def test_those_turned_away_together_count_once(clock):
 async def test_a_run_gives_up_when_nothing_is_accepted_for_long(clock):
     pacer = make(clock)
     began = clock.now
-    for _ in range(STRIKES):
+    for _ in range(2 + STRIKES):
         assert clock.submitting
         pacer.turned_away(UNREACHED, await start(pacer))
     assert not clock.submitting
