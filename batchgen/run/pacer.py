@@ -23,10 +23,13 @@ STRIKES = 40
 CUT = 0.8
 # Seconds in which the rate would grow from nothing to the fastest pace that was seen.
 RECOVERY = 30.0
-# One that is turned away among many answers is chance; three in a row are several. The share is that
-# of the latest answers, each of which counts an eighth.
+# Where one in ten is turned away by chance, four without an acceptance in between are met once in
+# eight thousand submits, and a quarter of the latest answers, each of which counts a 32nd, never.
+IN_A_ROW = 4
 SEVERAL = 0.25
-WEIGHT = 1 / 8
+WEIGHT = 1 / 32
+# Trouble on the other side only keeps the rate from growing: there a false alarm costs little.
+TROUBLE_WEIGHT = 1 / 8
 SLOWEST = 1 / 60  # images per second
 # Losing the answer of a submit is expensive: no more than this many can be unanswered when the
 # process is killed. At 0.4 s for an answer it is just enough for the highest tier, 83 a second.
@@ -61,6 +64,7 @@ class Pacer:
         now = clock()
         self._next = self._grown = self._since = now
         self._accepted = 0
+        self._row = 0
         self._refused = self._troubled = 0.0
         self._fastest = 0.0
         self._strikes = 0
@@ -146,11 +150,12 @@ class Pacer:
         if not self._accepted:
             self._since = sent
         self._learn()
+        self._row = 0
         self._accepted += images
         if sent >= self._struck:
             self._strikes, self._narrowed = 0, False
         if self.window < self._widest:
-            rounds = 1 if self.window < self._limit - 1 else ROUNDS
+            rounds = ROUNDS if abs(self.window - self._limit) <= 1 else 1
             self.window = min(self._widest, self.window + 1 / self.window / rounds)
         if self.rate < self._most and self._troubled < SEVERAL:
             step = self._fastest / RECOVERY * (now - self._grown)
@@ -161,9 +166,10 @@ class Pacer:
         """A submit was turned away; after too many in a row the run sends no more."""
         now = self.now()
         self._learn(refused=True)
-        several = self._refused > SEVERAL
+        self._row += 1
+        several = self._row >= IN_A_ROW or self._refused > SEVERAL
         if several:
-            self._refused = 0.0
+            self._row, self._refused = 0, 0.0
         if refusal.status is not None:  # a network that is away has no limits
             self._fit(now, several=several)
         if not (several or self._strikes or refusal.retry_after is not None):
@@ -185,7 +191,7 @@ class Pacer:
 
     def _learn(self, *, refused: bool = False, troubled: bool = False) -> None:
         self._refused += WEIGHT * (refused - self._refused)
-        self._troubled += WEIGHT * (troubled - self._troubled)
+        self._troubled += TROUBLE_WEIGHT * (troubled - self._troubled)
 
     def _fit(self, now: float, *, several: bool) -> None:
         """Go on with as many in flight as were accepted, or slower if that did not help."""
