@@ -70,8 +70,8 @@ def test_a_small_storm(bench: Bench):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(9000)
+@pytest.mark.timeout(1800)
 def test_a_storm_over_20_000_variants_leaves_nothing_behind(bench: Bench):
-    left = soak(bench, 20_000, concurrency=200, timeout=8700)
+    left = soak(bench, 20_000, concurrency=200, timeout=1500)
     check(bench, 20_000, left)
     assert left["end"] < left["quarter"] * 1.25, left
