@@ -29,7 +29,7 @@ MAX_DIGITS = 400  # the interpreter's own limit can be switched off from outside
 YEARS = range(2000, 2100)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-WAITING = frozenset({"created", "pending", "processing"})
+_WAITING = frozenset({"created", "pending", "processing"})
 COMPLETED = "completed"
 # The API page documents `failed`; the official client also ends on the other ones.
 ENDED = frozenset({"failed", "cancelled", "canceled", "timeout", "deleted"})
@@ -65,6 +65,11 @@ class Prediction:
         """Whether it will never have images."""
         return self.status in ENDED
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it goes on, in a status that the API page names."""
+        return self.status in _WAITING
+
     def nsfw(self, index: int) -> bool | None:
         """The flag of output *index*; None when the service did not say."""
         flags = self.has_nsfw_contents
@@ -79,15 +84,15 @@ class Answer:
     """Its own, or else the HTTP status."""
     message: str
     data: Mapping[str, Any] | None
-    enveloped: bool = True
+    enveloped: bool
     """Whether it has a code of its own; a gateway's JSON page has none."""
-    names_something: bool = False
+    names_something: bool
     """Whether an id or outputs stand anywhere in it, of whatever type."""
 
 
 def submit_path(model: str) -> str:
     """Path of the POST that submits to *model*; the slashes of the id stay slashes."""
-    return f"{PREFIX}/{quote(model, safe='/')}"
+    return f"{PREFIX}/{quote(model)}"
 
 
 def result_path(prediction_id: str) -> str:
@@ -176,7 +181,7 @@ def read_time(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value.strip()))
+        moment = datetime.fromisoformat(value.strip())
     except ValueError:
         return None
     if moment.tzinfo is None:
@@ -220,8 +225,8 @@ def _inference_ms(data: Mapping[str, Any]) -> int | None:
     timings = data.get("timings")
     value = timings.get("inference") if isinstance(timings, dict) else None
     # 0 stands in the submit answer for "not measured yet".
-    whole = _whole(value)
-    return whole if whole and whole > 0 else None
+    whole = _whole(value) or 0
+    return whole if whole > 0 else None
 
 
 def _message(value: Mapping[str, Any]) -> str:

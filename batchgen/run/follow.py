@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from batchgen.api.outcome import Poll, PollProblem
 from batchgen.api.retry import BACKOFF_CAP, backoff
-from batchgen.api.wire import COMPLETED, WAITING, Prediction
+from batchgen.api.wire import Prediction
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import Entry, State
 from batchgen.run.context import Context, now, seconds_since
@@ -106,8 +106,8 @@ def _again_after(run: Context, problem: PollProblem, troubles: int) -> float:
 
 
 def _waiting(run: Context, entry: Entry, answer: Prediction, age: float) -> Entry:
-    known = {*WAITING, COMPLETED, *run.unknown}
-    if answer.status not in known and len(run.unknown) < MOST_UNKNOWN:
+    known = answer.waiting or answer.completed or answer.status in run.unknown
+    if not known and len(run.unknown) < MOST_UNKNOWN:
         run.unknown.add(answer.status)
         log.warning(
             "prediction %s has the unknown status %r, taken for one that still goes on",

@@ -25,6 +25,7 @@ from batchgen.api.wire import WireError, decode, read_answer
         (b'{"a":' * 100_000, "not JSON: RecursionError"),
         (b"[" * 800 + b'"\\ud800"' + b"]" * 800, "an answer of more than 100 levels"),
         (b'{"a":' * 101 + b"1" + b"}" * 101, "an answer of more than 100 levels"),
+        (b'[{"a":' * 51 + b"1" + b"}]" * 51, "an answer of more than 100 levels"),
         (b'{"code": 200, "data": {"id": "a", "id": "b"}}', "the answer gives a field twice"),
         (b'{"code": 200, "code": 200}', "the answer gives a field twice"),
         (rb'{"id": "a", "\u0069d": "b"}', "the answer gives a field twice"),
@@ -39,7 +40,9 @@ def test_what_is_no_envelope_is_refused(raw, message):
 
 
 def test_what_is_just_within_the_bounds_is_read():
-    assert decode(b"[" * 100 + b"]" * 100)
+    for deep in (b"[" * 100 + b"%s" + b"]" * 100, b'{"a":' * 100 + b"%s" + b"}" * 100):
+        assert decode(deep % b"0")
+        assert decode(deep % rb'"\ud800"')
     assert decode(b"9" * 400) == 10**400 - 1
     assert decode(b'[{"a": 1}, {"a": 1}]') == [{"a": 1}, {"a": 1}]
 

@@ -51,7 +51,7 @@ def test_the_status_of_an_answer_of_the_api_decides(code, expected):
 
 
 # Only a status of 503 says that the service as a whole turned the submit away.
-INSIDE = {**BY_CODE, 503: UNCERTAIN}
+INSIDE = {**BY_CODE, 503: UNCERTAIN, 418: REJECTED, 499: REJECTED}
 
 
 @pytest.mark.parametrize(("code", "expected"), INSIDE.items())
@@ -60,7 +60,7 @@ def test_a_code_inside_an_ok_decides_too(code, expected):
     assert found == Refusal(fate=expected, reason="HTTP 200: no such luck", status=code)
 
 
-@pytest.mark.parametrize("code", [*BY_CODE, 301, 302, 307, 600, 999])
+@pytest.mark.parametrize("code", [*BY_CODE, 300, 302, 307, 600, 999])
 def test_an_answer_that_says_no_but_names_a_prediction_is_uncertain(code):
     for status, content in ((code, body(200, "ok", GOOD)), (200, body(code, "no", GOOD))):
         found = read_submit(status, WAIT, content)
@@ -131,7 +131,7 @@ def test_a_503_proves_something_only_when_its_own_code_says_later_too():
 
 
 # The numbers from 600 are no HTTP statuses: what they mean is the business of the API.
-@pytest.mark.parametrize("own", [400, 401, 404, 429, 503, 1015, 5000])
+@pytest.mark.parametrize("own", [300, 400, 401, 404, 429, 503, 600, 1015, 5000])
 def test_a_429_is_turned_away_when_its_own_code_says_no_too(own):
     assert fate(429, body(own, "slow down")) is THROTTLED
 
@@ -172,7 +172,9 @@ def test_every_redirect_is_a_wrong_address(status, content):
     + [{"id": odd, "status": "created"} for odd in ("", 7, None, "a/b", "a b", "é", "x" * 129)],
 )
 def test_an_accepted_submit_without_a_usable_id_is_uncertain(data):
-    assert fate(200, body(200, "success", data)) is UNCERTAIN
+    found = read_submit(200, {}, body(200, "success", data))
+    assert isinstance(found, Refusal)
+    assert (found.fate, found.status) == (UNCERTAIN, 200)
 
 
 def test_an_answer_too_large_to_read_is_uncertain():
@@ -271,6 +273,13 @@ def test_a_poll_without_a_prediction_leaves_it_as_it_is(status, expected, with_p
 def test_a_code_inside_an_ok_decides_for_a_poll_too(code, expected):
     found = read_poll(200, {}, body(code, "no", GOOD), ID)
     assert found == PollProblem(kind=expected, reason="HTTP 200: no")
+
+
+def test_a_code_inside_anything_else_says_nothing_of_the_prediction():
+    for status in (300, 500):
+        found = read_poll(status, {}, body(404, "gone"), ID)
+        assert isinstance(found, PollProblem)
+        assert found.kind is Poll.TRANSIENT
 
 
 @pytest.mark.parametrize("content", [*PAGES, body(200), body(200, "", {"id": ID})])

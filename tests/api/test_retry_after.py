@@ -15,7 +15,7 @@ from batchgen.api.outcome import retry_after as seconds
         ("", None),
         ("0", 0),
         ("7", 7),
-        ("1.5", 1.5),
+        ("0.5", 0.5),
         (" 7 ", 7),
         ("120", 120),
         ("121", 120),
