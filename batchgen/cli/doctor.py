@@ -4,19 +4,20 @@ from pathlib import Path
 
 import click
 
+from batchgen.cli.folders import OutPath
 from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
 from batchgen.errors import ExitCode
 
 
 @click.command()
 @click.argument("job_file", metavar="[JOB.yaml]", required=False, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
+@click.option("--out", type=OutPath(), help="The dataset folder, or s3://bucket/prefix.")
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--base-url", metavar="URL", help="The address of the service.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def doctor(
     job_file: Path | None,
-    out: Path | None,
+    out: Path | str | None,
     service: str | None,
     base_url: str | None,
     as_json: bool,
@@ -29,12 +30,13 @@ def doctor(
     import asyncio
     from dataclasses import asdict
 
+    from batchgen.dataset.uploads import dataset_path
     from batchgen.job.load import load_job
     from batchgen.run.doctor import OK, WRONG, Patient, examine
 
     job = load_job(job_file) if job_file else None
     patient = Patient(
-        root=out or (job.folder if job else Path.cwd()),
+        root=dataset_path(out or (job.address or job.folder if job else Path.cwd())),
         service=service or (job.service if job else "wavespeed"),
         base_url=base_url,
         pace=job.pace if job else None,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.folders import OutPath
 from batchgen.cli.screen import show_json, tell, tell_problem
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("job_file", metavar="JOB.yaml", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
+@click.option("--out", type=OutPath(), help="The dataset folder, or s3://bucket/prefix.")
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--tier", metavar="NAME", help="Of the account: bronze, silver, gold or ultra.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the job.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from batchgen.cli.folders import OutPath
 from batchgen.cli.screen import forgiving_pipes, show_json, speak_json, tell, tell_problem
 from batchgen.errors import ApprovalError, BatchgenError, ExitCode, LockedError, UsageError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("job_file", metavar="JOB.yaml", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The dataset folder.")
+@click.option("--out", type=OutPath(), help="The dataset folder, or s3://bucket/prefix.")
 @click.option("--service", type=click.Choice(["wavespeed", "local"]), help="Who makes the images.")
 @click.option("--base-url", metavar="URL", help="The address of the service.")
 @click.option("--tier", metavar="NAME", help="Of the account: bronze, silver, gold or ultra.")

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,7 +102,7 @@ class Bucket:
     """The objects below an address; names are relative to it. All calls raise StorageError."""
 
     address: Address
-    store: "ObjectStore"
+    store: "ObjectStore" = field(repr=False)
 
     @classmethod
     def open(cls, url: str) -> "Bucket":
@@ -121,12 +121,9 @@ class Bucket:
         # S3 compares the bytes with their checksum before it keeps them.
         more = {"checksum_algorithm": "SHA256"} if address.scheme == "s3" else {}
         try:
-            store = from_url(
-                str(address),
-                retry_config=_RETRIES,  # type: ignore[arg-type]  # as RetryConfig
-                client_options={**_CLIENT, **_plain_http()},  # type: ignore[arg-type]
-                **more,  # type: ignore[arg-type]
-            )
+            options = {**_CLIENT, **_plain_http()}
+            make: Any = from_url  # it has a form for each scheme
+            store = make(str(address), retry_config=_RETRIES, client_options=options, **more)
         except (BaseError, ValueError) as error:
             raise UsageError(f"cannot use {address}: {_reason(error)}") from None
         return cls(address, store)
@@ -178,8 +175,24 @@ class Bucket:
                 return there
         return Content(data=data, version=_version(put))
 
+    def download(self, name: str, path: Path) -> bool:
+        """Write the bytes of *name* to the new file *path*; False when it is not there."""
+        import obstore
+
+        with self._telling("read", name):
+            try:
+                got = obstore.get(self.store, name)
+            except FileNotFoundError:
+                return False
+            with path.open("wb") as file:
+                for chunk in got.stream():
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+        return True
+
     async def upload(self, name: str, source: Path | bytes, media_type: str) -> int:
-        """Put *source* at *name*, over what is there; returns the size that the store then tells."""
+        """Put *source* at *name*, over what is there; returns the size that the store tells."""
         import obstore
 
         with self._telling("write", name):
@@ -234,23 +247,22 @@ def _code(error: Exception) -> str:
     return found[1] if found else ""
 
 
+_SAYINGS = (
+    (r"NoSuchBucket|ContainerNotFound", "there is no such bucket"),
+    (r"status code: 40[13]", "it is not allowed; credentials come from the environment"),
+    (r"Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set"),
+    (r"error sending request", "the store does not answer"),
+    (r"builder error", "its address is plain http; allow that with AWS_ALLOW_HTTP=true"),
+)
+
+
 def _reason(error: Exception) -> str:
     """What went wrong, without a word that was sent: addresses may hold a signature."""
     text = str(error)
     status = re.search(r"status code: (\d{3})", text)
-    code = _code(error)
-    if code in {"NoSuchBucket", "ContainerNotFound"}:
-        return f"there is no such bucket ({code})"
-    if status and status[1] in {"401", "403"}:
-        return f"it is not allowed ({code or status[1]}); credentials come from the environment"
-    if status:
-        return f"the store answered {status[1]}" + (f" ({code})" if code else "")
-    if "Account must be specified" in text:
-        return "AZURE_STORAGE_ACCOUNT_NAME is not set"
-    if "error sending request" in text:
-        return "the store does not answer"
-    if "builder error" in text:
-        return "its address is plain http; allow that with AWS_ALLOW_HTTP=true"
+    told = [f"the store answered {status[1]}"] if status else []
+    told += [_code(error)] if _code(error) else []
+    known = next((words for found, words in _SAYINGS if re.search(found, text)), "")
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return type(error).__name__
+        known = error.strerror
+    return ", ".join(filter(None, (known, *told))) or type(error).__name__

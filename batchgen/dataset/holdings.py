@@ -6,9 +6,12 @@ what kind of place that is.
 
 import os
 import stat
+from functools import cached_property
 from pathlib import Path
 
+from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import uploads_of
 from batchgen.errors import StorageError
 
 
@@ -19,6 +22,7 @@ class Holdings:
         """Look into *folder*."""
         self.folder = folder
         self._root = str(folder.root)
+        self._uploads = uploads_of(folder)
 
     def size(self, name: str) -> int | None:
         """Bytes of the image *name*; None when it is not there. Raises StorageError."""
@@ -26,7 +30,7 @@ class Holdings:
         try:
             found = os.stat(path)  # noqa: PTH116  # of a million, objects for their paths take long
         except (FileNotFoundError, NotADirectoryError):
-            return None
+            return self._uploads.size(name) if self._uploads else None
         except OSError as error:
             raise _unreadable(path, error) from None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
@@ -42,9 +46,18 @@ class Holdings:
             inside = found.is_relative_to(os.path.realpath(self._root))
             return path.read_bytes() if inside and path.is_file() else None
         except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a null byte
-            return None
+            return self._from_bucket(name)
         except OSError as error:
             raise _unreadable(path, error) from None
+
+    def _from_bucket(self, name: str) -> bytes | None:
+        if self._uploads is None or self._uploads.size(name) is None:
+            return None
+        return self._bucket.read(name)
+
+    @cached_property
+    def _bucket(self) -> Bucket:
+        return Bucket.open(self._uploads.url if self._uploads else "")
 
 
 def _unreadable(path: Path | str, error: OSError) -> StorageError:

@@ -65,6 +65,8 @@ class Job:
     pace: Pace
     folder: Path
     """Where the dataset goes unless the command line says otherwise."""
+    address: str
+    """Where it goes instead when the job file names a bucket: ``s3://bucket/prefix``, or empty."""
     file_name: str
     """Pattern of an image's name below ``images/``."""
     csv_safe: bool

@@ -250,6 +250,7 @@ class _Loader:
             variants=variants,
             pace=read_pace(self.shape.run),
             folder=self._folder(),
+            address=self._address(),
             file_name=output.file_name,
             csv_safe=output.csv_safe,
             file=self.file,
@@ -267,10 +268,15 @@ class _Loader:
                 self._warn(("order",), "too many prompts have values of their own; shuffled")
         return variants.ordered(order or Shuffled(len(variants), self.shape.job_seed))
 
+    def _address(self) -> str:
+        """Of the bucket that the dataset goes to; empty when it goes to a folder."""
+        written = self.shape.output.dir or ""
+        return written if "://" in written else ""
+
     def _folder(self) -> Path:
         """Of the dataset; a path stands for itself beside the file in which it was written."""
         written = self.shape.output.dir
-        if written is None:
+        if written is None or self._address():
             return self.file.parent / f"out/{self.shape.name}"
         return folder_of(self.document.place(("output", "dir"))) / written
 

@@ -128,7 +128,8 @@ class Output(Section):
 
     dir: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="The dataset folder, relative to the job file; default out/<name>.",
+        description="The dataset folder, relative to the job file, or s3://bucket/prefix, gs://…, "
+        "az://…; default out/<name>.",
     )
     file_name: Annotated[str, Field(min_length=1, max_length=200)] = Field(
         default=DEFAULT_PATTERN,

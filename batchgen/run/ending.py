@@ -5,12 +5,13 @@ import time
 from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.errors import ExitCode, StorageError
+from batchgen.errors import StorageError
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome, count, exit_code
 from batchgen.run.context import now
 from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
+from batchgen.run.mirror import Mirror
 from batchgen.run.reports import Findings, keep_exports, refresh_views, write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
@@ -38,6 +39,39 @@ class Ending:
 
     def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         """Write down how the run ended. What cannot be written becomes a part of that."""
+        outcome = self._account(ledger, tally, mark)
+        self._remember(outcome)
+        return outcome
+
+    async def account_to(
+        self, mirror: Mirror | None, ledger: Ledger, tally: Tally, mark: object
+    ) -> Outcome:
+        """As :meth:`account`, with everything in the bucket that *mirror* keeps up to date."""
+        if mirror is None or not await self._drain(mirror):
+            return self.account(ledger, tally, mark)
+        outcome, there = self._account(ledger, tally, mark), ""
+        try:
+            there = await mirror.publish()
+        except StorageError as error:
+            outcome = self._report(ledger, self._short_of_room(outcome, error))
+        self._remember(outcome)
+        if there:
+            try:
+                await mirror.release(there)
+            except StorageError as error:
+                log.warning("%s; only a run from here can go on", error)
+        return outcome
+
+    async def _drain(self, mirror: Mirror) -> bool:
+        """Upload the images that are left; whether all of them are in the bucket now."""
+        try:
+            await mirror.drain()
+        except StorageError as error:
+            self.stop.note(error.exit_code, str(error))
+            return False
+        return True
+
+    def _account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         try:
             # Submits dropped in a hurry are uncertain from now on, not only at the next run.
             ledger.hold_unanswered()
@@ -48,18 +82,15 @@ class Ending:
         outcome = self._outcome(ledger, tally, found)
         if not self.shard:  # all below is of the dataset as a whole
             outcome = self._report(ledger, outcome)
-            if not self._hurried:
+            if not self.stop.signalled:
                 outcome = self._keep_exports(ledger, outcome, mark)
+        return outcome
+
+    def _remember(self, outcome: Outcome) -> None:
         try:
             remember_end(self.folder, outcome, spent_before=self.spent_before)
         except StorageError as error:
             log.warning("the history of the runs: %s", error)
-        return outcome
-
-    @property
-    def _hurried(self) -> bool:
-        """Whether a signal ended the run: a scheduler kills what does not leave soon."""
-        return self.stop.code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
 
     def _report(self, ledger: Ledger, outcome: Outcome) -> Outcome:
         try:
@@ -81,7 +112,7 @@ class Ending:
         return replace(outcome, exit_code=code, why=self.stop.why)
 
     def _views(self, ledger: Ledger, mark: object) -> Findings:
-        job, hurried = self.begun.job, self._hurried
+        job, hurried = self.begun.job, self.stop.signalled
         try:
             found = refresh_views(self.folder, ledger, job, mark=mark, hurried=hurried)
         except StorageError as error:

@@ -32,6 +32,8 @@ from batchgen.run.history import remember_begin
 from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.limits import Limits
 from batchgen.run.merging import merge_if_done, open_rows
+from batchgen.run.mirror import Mirror
+from batchgen.run.mirroring import mirrored
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
@@ -93,8 +95,9 @@ async def run_job(
         return outcome
     async with claimed(folder.lock, run.stop, wait=options.wait_if_locked, until=run.ends_at()):
         clear_parts(folder)
-        with open_ledger(folder) as ledger:
-            return await run.make(ledger)
+        async with mirrored(folder, run.stop, wait=options.wait_if_locked) as run.mirror:
+            with open_ledger(folder) as ledger:
+                return await run.make(ledger)
 
 
 @dataclass(kw_only=True)
@@ -114,6 +117,7 @@ class _Run:
     begun: Begun
     started: float
     """On the monotonic clock."""
+    mirror: Mirror | None = None
     account: str = ""
     planned: Planned = field(default=Planned(variants=0, images=0))
 
@@ -131,6 +135,8 @@ class _Run:
         if await restore_files(ledger, self.folder):
             mark = None
         manifest = open_rows(self.folder, ledger, axes, mark, csv_safe=self.job.csv_safe)
+        if self.mirror:
+            self.mirror.begin()
         totals = ledger.totals()
         tally = Tally.begun(totals, images_planned=self.planned.images)
         try:
@@ -157,7 +163,7 @@ class _Run:
             spent_before=totals.spent_micros,
             shard=str(self.shard or ""),
         )
-        return ending.account(ledger, tally, mark if sound else None)
+        return await ending.account_to(self.mirror, ledger, tally, mark if sound else None)
 
     def _begin(self) -> None:
         """Nothing stands in the way any more."""

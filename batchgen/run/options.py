@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from batchgen.dataset.uploads import dataset_path
 from batchgen.errors import UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.tiers import TIERS
@@ -14,7 +15,7 @@ class RunOptions:
     """Most have a twin in the job file, which holds where the option is None."""
 
     out: str | Path | None = None
-    """The dataset folder."""
+    """The dataset folder, or an address such as ``s3://bucket/prefix``."""
     service: str | None = None
     """``wavespeed`` or ``local``."""
     base_url: str | None = None
@@ -53,8 +54,11 @@ class RunOptions:
     """Submit again what was paid and lost: by the service, or as a file here."""
 
     def folder(self, job: Job) -> Path:
-        """The dataset folder of a run of *job*."""
-        return Path(self.out or job.folder)
+        """The dataset folder of a run of *job*; the working folder of one that goes to a bucket.
+
+        Raises UsageError for an address that cannot be used.
+        """
+        return dataset_path(self.out or job.address or job.folder)
 
     def pace(self, job: Job) -> Pace:
         """The pace of *job* with these options in place. Raises UsageError for impossible ones."""

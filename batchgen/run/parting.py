@@ -10,7 +10,8 @@ from pathlib import Path
 import yaml
 
 from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder, write_whole
-from batchgen.errors import LockedError
+from batchgen.dataset.uploads import bucket_of
+from batchgen.errors import LockedError, UsageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import Shard, divide, lock_of, part_of
 from batchgen.ledger.store import Ledger
@@ -27,8 +28,11 @@ async def claim_parts(folder: DatasetFolder, shard: Shard, stack: ExitStack) -> 
     """Own the parts of *shard* until *stack* ends; returns their ledger.
 
     The first shard divides the dataset, once and for ever: the whole of it is all parts from then
-    on. Raises LockedError when another run owns any of them, StorageError for their ledgers.
+    on. Raises LockedError when another run owns any of them, StorageError for their ledgers,
+    UsageError for a dataset that goes to a bucket.
     """
+    if bucket := bucket_of(folder):
+        raise UsageError(f"shards cannot share {bucket}; run without --shard, or --out a folder")
     await share(folder, stack)
     parts = shard.parts
     for part in parts:

@@ -58,6 +58,11 @@ class Stop:
         """Whether predictions in flight are left for the next run."""
         return self._leave.is_set()
 
+    @property
+    def signalled(self) -> bool:
+        """Whether a signal ended the run: a scheduler kills what does not leave soon."""
+        return self.code in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+
     def note(self, code: ExitCode, why: str) -> None:
         """Remember a reason why the work will not be finished, without ending anything."""
         self._note(code, why, limited=False)

@@ -1,0 +1,242 @@
+"""The mirror of a dataset in its bucket: what is durable here is uploaded, beside the run.
+
+Images go one by one, in the order of the manifest, as they land; each is dropped here once it is
+there. Everything else is uploaded at checkpoints and at the end, and so that the bucket never
+names an image that it does not have.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from batchgen.dataset.bucket import TakenError
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import Uploads
+from batchgen.errors import ExitCode, StorageError
+from batchgen.run.claims import BEAT, Hold
+from batchgen.run.rest import SIDES, Rest
+from batchgen.run.stop import Stop
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 16
+"""Uploads at the same time: at 0.2 s for an image, what the highest tier makes."""
+WINDOW = 128
+"""Rows that are looked at together; none of the next ones is before all of these are there."""
+CHECKPOINT = 60.0
+"""Seconds between two checkpoints, at the least; they take a twentieth of the time at the most."""
+LOOK = 0.5
+"""Seconds until the manifest is looked at again."""
+AGAIN = 15.0
+"""Seconds until the next try after an upload that failed."""
+HURRIED = 10.0
+"""Seconds that uploads are given when a signal ends the run: the next run goes on with them."""
+
+
+@dataclass(kw_only=True)
+class Mirror:
+    """Keeps a bucket that is ours up to date with the folder of its dataset."""
+
+    folder: DatasetFolder
+    hold: Hold
+    uploads: Uploads
+    stop: Stop
+    place: int = 0
+    """Bytes of the manifest whose images are in the bucket."""
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    _moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _rest: Rest = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rest = Rest(folder=self.folder, bucket=self.hold.bucket, uploads=self.uploads)
+
+    def begin(self) -> None:
+        """Start to upload, now that the manifest is whole."""
+        self.uploads.tell(ledger=True)
+        if not self._waiting_here():  # all there is was uploaded by earlier runs
+            self.place = _size(self.folder.manifest_jsonl)
+        for work in (self._follow(), self._checkpoints()):
+            self._tasks.append(asyncio.create_task(work))
+
+    async def beat(self) -> None:
+        """Tell now and then that the run is alive, until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                await asyncio.to_thread(self.hold.beat)
+            except TakenError as error:
+                self.stop.leave(ExitCode.STORAGE, f"{error}, and owns the dataset now")
+                return
+            except StorageError as error:
+                log.warning("%s", error)
+
+    async def drain(self) -> None:
+        """Upload the images that are left. Raises StorageError when not all could be."""
+        await self.leave()
+        await self._in_time(self._catch_up())
+
+    async def publish(self) -> str:
+        """Upload everything else; returns the hash of the ledger in the bucket.
+
+        That is empty when images are missing in the bucket. Raises StorageError.
+        """
+        return await self._in_time(self._publish())
+
+    async def release(self, ledger: str) -> None:
+        """Let go of a bucket that has everything, its *ledger* with this hash included.
+
+        Raises StorageError.
+        """
+        await self._in_time(self._rest.upload_last())
+        await asyncio.to_thread(self.hold.end, ledger)
+
+    async def _in_time(self, work: Coroutine[None, None, T]) -> T:
+        """What *work* returns; after a signal it is given up soon. Raises StorageError then."""
+        task, patience = asyncio.ensure_future(work), HURRIED
+        while not task.done() and patience > 0 and not self.stop.hurry.is_set():
+            await asyncio.wait({task}, timeout=LOOK)
+            patience -= LOOK if self.stop.signalled else 0
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+        if task.cancelled():
+            raise StorageError(
+                f"there was no time to upload everything to {self.hold.bucket.address}"
+            )
+        return task.result()
+
+    async def leave(self) -> None:
+        """End the uploading beside the run."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    def _waiting_here(self) -> bool:
+        """Whether image files of earlier runs are still here."""
+        files = (path for top in self.folder.tops for path in top.rglob("*"))
+        return any(path.suffix not in SIDES and path.is_file() for path in files)
+
+    # Images ---------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        """Upload images as their rows land, until cancelled."""
+        while True:
+            try:
+                await self._catch_up()
+                await asyncio.sleep(LOOK)
+            except StorageError as error:
+                log.warning("%s; tried again in %.0f s", error, AGAIN)
+                await asyncio.sleep(AGAIN)
+
+    async def _catch_up(self, end: int | None = None) -> None:
+        """Upload the images of all rows up to the place *end*. Raises StorageError."""
+        end = _size(self.folder.manifest_jsonl) if end is None else end
+        async with self._moving:
+            while self.place < end:
+                rows, place = await asyncio.to_thread(self._window)
+                if place == self.place:
+                    return  # the last row is being written right now
+                await self._send_all(rows)
+                self.place = place
+
+    def _window(self) -> tuple[list[Mapping[str, object]], int]:
+        """The next rows of the manifest, and the place behind them."""
+        rows: list[Mapping[str, object]] = []
+        place = self.place
+        with self.folder.manifest_jsonl.open("rb") as file:
+            file.seek(place)
+            for line in file:
+                if not line.endswith(b"\n") or len(rows) == WINDOW:
+                    break
+                rows.append(json.loads(line))
+                place += len(line)
+        return rows, place
+
+    async def _send_all(self, rows: list[Mapping[str, object]]) -> None:
+        left = iter(rows)
+
+        async def some() -> None:
+            for row in left:
+                await self._send(row)
+
+        hands = [asyncio.create_task(some()) for _ in range(min(AT_ONCE, len(rows)))]
+        try:
+            await asyncio.wait(hands, return_when=asyncio.FIRST_EXCEPTION)
+            for hand in hands:
+                if hand.done():
+                    hand.result()
+        finally:
+            for hand in hands:
+                hand.cancel()
+            await asyncio.wait(hands)
+
+    async def _send(self, row: Mapping[str, object]) -> None:
+        """Upload the image of *row*, if it is here, and drop it then. Raises StorageError."""
+        name = str(row["file_name"])
+        path = self.folder.root / name
+        data = await asyncio.to_thread(_content, path)
+        if data is None:
+            return
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            log.warning("%s is not the image that was saved, and is not uploaded", path)
+            return
+        size = await self.hold.bucket.upload(name, data, str(row["media_type"]))
+        if size != len(data):
+            raise StorageError(f"{self.hold.bucket.address}/{name} has {size} bytes, {len(data)}"
+                               " were sent")  # fmt: skip
+        self.uploads.add(name, size)
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+
+    # Everything else ------------------------------------------------------------------------------
+
+    async def _checkpoints(self) -> None:
+        pause = CHECKPOINT
+        while True:
+            await asyncio.sleep(pause)
+            begun = time.monotonic()
+            try:
+                await self._publish()
+            except StorageError as error:
+                log.warning("%s; tried again at the next checkpoint", error)
+            pause = max(CHECKPOINT, 20 * (time.monotonic() - begun))
+
+    async def _publish(self) -> str:
+        """Upload all that is no image as it is now, when the images that it names are there.
+
+        Returns the hash of the ledger; empty when an image is on its way to the manifest, and
+        nothing was uploaded. Raises StorageError.
+        """
+        end = _size(self.folder.manifest_jsonl)
+        moment = await self._rest.stage()
+        await self._catch_up(end)
+        return await self._rest.upload(moment) if self.place >= end else ""
+
+
+def _content(path: Path) -> bytes | None:
+    """The bytes of the file at *path*; None when there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

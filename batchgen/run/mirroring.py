@@ -1,0 +1,93 @@
+"""Owning the bucket of a dataset for the length of a run, with a mirror to it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from batchgen.dataset.bucket import Bucket
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import Uploads, uploads_of
+from batchgen.errors import LockedError, StorageError
+from batchgen.run.bringing import bring
+from batchgen.run.claims import Hold, is_ours, look, refuse, take
+from batchgen.run.mirror import Mirror
+from batchgen.run.stop import Stop
+
+log = logging.getLogger(__name__)
+
+LOOK_AT_CLAIM = 30.0  # seconds
+
+
+@asynccontextmanager
+async def mirrored(
+    folder: DatasetFolder, stop: Stop, *, wait: bool = False, lost: bool = False
+) -> AsyncIterator[Mirror | None]:
+    """Own the bucket that *folder* belongs to while the block lasts; None where it has none.
+
+    The folder must be ours, and is brought up to date. With *wait*, another owner is waited for.
+    With *lost*, the folder of a run that was killed is given up. Raises LockedError when another
+    run owns the bucket, UsageError and StorageError when it cannot be used.
+    """
+    uploads = uploads_of(folder)
+    if uploads is None:
+        yield None
+        return
+    bucket = Bucket.open(uploads.url)
+    hold = await _own_soon(bucket, folder, uploads, stop, wait=wait, lost=lost)
+    mirror = Mirror(folder=folder, hold=hold, uploads=uploads, stop=stop)
+    beating = asyncio.create_task(mirror.beat())
+    try:
+        yield mirror
+    finally:
+        beating.cancel()
+        await asyncio.wait({beating})
+        await mirror.leave()
+    if not beating.cancelled():
+        beating.result()
+
+
+async def _own_soon(  # all but four have names
+    bucket: Bucket, folder: DatasetFolder, uploads: Uploads, stop: Stop, *, wait: bool, lost: bool
+) -> Hold:
+    while True:
+        try:
+            return await asyncio.to_thread(own, bucket, folder, uploads, lost=lost)
+        except LockedError as error:
+            if not wait:
+                raise
+            log.warning("waiting: %s", error)
+            if not await stop.pause(LOOK_AT_CLAIM):
+                raise
+
+
+def own(bucket: Bucket, folder: DatasetFolder, uploads: Uploads, *, lost: bool = False) -> Hold:
+    """Claim *bucket*, with a ledger in *folder* that knows all that was ever bought for it.
+
+    Raises LockedError, UsageError and StorageError, in each of which nothing may be bought.
+    """
+    claim, there = look(bucket)
+    missing = bool(uploads.fact("ledger")) and not folder.ledger.exists()
+    if claim is None:
+        if not uploads.none:
+            raise StorageError(
+                f"{bucket.address} is empty, but images were put there before; look whether it is "
+                "the same store, and whether somebody has deleted them"
+            )
+    elif lost and not claim.ended and (claim.silent or is_ours(claim, uploads)):
+        if missing or not is_ours(claim, uploads):
+            bring(bucket, claim, folder, uploads, lost=True)
+    else:
+        refuse(claim, uploads, bucket.address)
+        if not is_ours(claim, uploads) or (missing and claim.ended):
+            bring(bucket, claim, folder, uploads)
+        elif missing:
+            raise StorageError(
+                f"the ledger in {folder.root} is missing; nothing is submitted, because that may "
+                f"pay twice. Go on with what is in the bucket:  batchgen verify {bucket.address} "
+                "--repair"
+            )
+    hold = take(bucket, there, uploads, folder)
+    if not uploads.fact("listed"):
+        uploads.relist(bucket.list())
+    return hold
