@@ -20,10 +20,11 @@ from batchgen.errors import BatchgenError, ExitCode
 
 if TYPE_CHECKING:
     from batchgen.dataset.export import Exported, export_dataset
-    from batchgen.dataset.reading import Dataset, open_dataset
+    from batchgen.dataset.reading import Dataset
     from batchgen.job.load import Job, load_job
     from batchgen.job.variants import Variant
     from batchgen.run.accounts import Outcome
+    from batchgen.run.bringing import open_dataset
     from batchgen.run.hooks import Hooks
     from batchgen.run.making import run_job
     from batchgen.run.options import RunOptions
@@ -41,7 +42,7 @@ _HOMES = {
     "Variant": "job.variants",
     "export_dataset": "dataset.export",
     "load_job": "job.load",
-    "open_dataset": "dataset.reading",
+    "open_dataset": "run.bringing",
     "run_job": "run.making",
     "run_job_sync": "run.streaming",
     "start_job": "run.streaming",

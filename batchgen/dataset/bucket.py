@@ -60,9 +60,10 @@ class Address:
         prefix = (found[3] or "").rstrip("/") if found else ""
         segments = prefix.split("/") if prefix else []
         if not found or _ODD.search(prefix) or {"", ".", ".."} & set(segments):
+            shown = re.sub("//.*@", "//…@", url.partition("?")[0])  # what may be a secret is not
             raise UsageError(
-                f"expected s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, "
-                f"got {url.partition('?')[0]!r}"
+                "expected s3://bucket/prefix, gs://bucket/prefix or az://container/prefix, "
+                f"got {shown!r}"
             )
         return cls(scheme=found[1], bucket=found[2], prefix=prefix)
 

@@ -5,5 +5,5 @@ Nothing here knows of HTTP or of image files.
 * states and their legal moves: ``entry``, ``fields``
 * the SQLite file: ``store``, its one ``writer``, ``rows``, ``sums``, ``wanting``
 * in parts: ``parts``, ``divided``
-* whole or not: ``lock``, ``seal``, ``salvage``
+* whole or not: ``lock``, ``seal``, ``salvage``; ``copying`` takes all of it at one moment
 """

@@ -4,8 +4,10 @@ import hashlib
 import logging
 from pathlib import Path
 
+from batchgen.dataset import reading
 from batchgen.dataset.bucket import Bucket, is_url
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
+from batchgen.dataset.reading import Dataset
 from batchgen.dataset.uploads import Uploads, dataset_path, uploads_of
 from batchgen.errors import LockedError, StorageError
 from batchgen.ledger.lock import locked
@@ -17,8 +19,7 @@ log = logging.getLogger(__name__)
 
 def kept(folder: DatasetFolder) -> tuple[Path, ...]:
     """The files of batchgen's own that go to the bucket beside the ledger."""
-    own = (folder.job, folder.runs, folder.decisions, folder.latencies, folder.local_service)
-    return tuple(path for path in own)
+    return folder.job, folder.runs, folder.decisions, folder.latencies, folder.local_service
 
 
 def visit(place: str | Path) -> Path:
@@ -43,6 +44,20 @@ def visit(place: str | Path) -> Path:
             raise
         log.warning("%s; this is how it was when it was last seen from here", error)
     return root
+
+
+def open_dataset(place: str | Path) -> Dataset:
+    """The dataset at *place*: a folder, or an address such as ``s3://bucket/prefix``.
+
+    Raises UsageError when there is none, StorageError when a bucket cannot be read.
+    """
+    return reading.open_dataset(visit(place))
+
+
+def relist(folder: DatasetFolder) -> None:
+    """Look what is in the bucket of *folder*, if it has one. Raises StorageError."""
+    if uploads := uploads_of(folder):
+        uploads.relist(Bucket.open(uploads.url).list())
 
 
 def bring(

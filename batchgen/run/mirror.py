@@ -90,6 +90,12 @@ class Mirror:
         """
         return await self._in_time(self._publish())
 
+    async def save(self) -> None:
+        """Upload all that was done outside of a run, and let go. Raises StorageError."""
+        await self.drain()
+        if ledger := await self.publish():
+            await self.release(ledger)
+
     async def release(self, ledger: str) -> None:
         """Let go of a bucket that has everything, its *ledger* with this hash included.
 

@@ -7,6 +7,7 @@ from batchgen.errors import UsageError
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
+from batchgen.run.mirroring import mirrored
 from batchgen.run.opening import has_ledger, open_ledger, remembered_pace
 from batchgen.run.planning import longest_wait
 from batchgen.run.prices import Prices
@@ -28,7 +29,16 @@ async def reconcile_dataset(
         raise UsageError(f"expected a dataset at {root}, but it has no ledger")
     folder.prepare()
     stop = stop or Stop()
-    with locked(folder.lock), open_ledger(folder) as ledger:
+    with locked(folder.lock):
+        async with mirrored(folder, stop) as mirror:
+            settled = await _settle(folder, base_url, grace, stop)
+            if mirror:
+                await mirror.save()
+            return settled
+
+
+async def _settle(folder: DatasetFolder, base_url: str | None, grace: float, stop: Stop) -> Settled:
+    with open_ledger(folder) as ledger:
         ledger.hold_unanswered()
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()

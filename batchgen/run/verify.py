@@ -23,10 +23,12 @@ from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.run.access import find_access
 from batchgen.run.breaker import Breaker
+from batchgen.run.bringing import relist
 from batchgen.run.context import Context
 from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.limits import settle_limits
+from batchgen.run.mirroring import mirrored
 from batchgen.run.opening import open_ledger, remembered_pace, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.planning import is_whole, take_back
@@ -81,21 +83,33 @@ async def verify_dataset(
     if not folder.state.is_dir() and not folder.manifest_jsonl.exists():
         raise UsageError(f"expected a dataset at {root}, but there is none")
     if not repair:
+        relist(folder)
         with open_ledger(folder, read_only=True) as ledger:
             return _check(folder, ledger)
     folder.prepare()
+    stop = stop or Stop()
     with locked(folder.lock):
-        rebuilt = None
-        try:
-            with open_ledger(folder) as ledger:  # and read every record of it
-                deque(chain(ledger.images(), ledger.entries(*State)), maxlen=0)
-        except DamagedError:
-            rebuilt = await rebuild_ledger(folder)
-        with open_ledger(folder) as ledger:
-            findings = _check(folder, ledger)
-            findings.rebuilt = rebuilt
-            await _repair(folder, ledger, findings, base_url, stop or Stop())
-        return findings
+        async with mirrored(folder, stop, lost=True) as mirror:
+            findings = await _mend(folder, base_url, stop)
+            if mirror:
+                await mirror.save()
+            return findings
+
+
+async def _mend(folder: DatasetFolder, base_url: str | None, stop: Stop) -> Findings:
+    """Check and repair a dataset that is ours."""
+    relist(folder)
+    rebuilt = None
+    try:
+        with open_ledger(folder) as ledger:  # and read every record of it
+            deque(chain(ledger.images(), ledger.entries(*State)), maxlen=0)
+    except DamagedError:
+        rebuilt = await rebuild_ledger(folder)
+    with open_ledger(folder) as ledger:
+        findings = _check(folder, ledger)
+        findings.rebuilt = rebuilt
+        await _repair(folder, ledger, findings, base_url, stop)
+    return findings
 
 
 def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:

@@ -1,0 +1,316 @@
+"""A dataset in a bucket: nothing lost, doubled or bought twice, whoever goes on with it."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("obstore")
+
+from batchgen.dataset.bucket import Address
+from batchgen.run.bringing import open_dataset
+from batchgen.run.claims import OBJECT
+from tests.support import cli
+from tests.support.bench import QUICK, Bench
+from tests.support.objectstore import BUCKET, SECRET, Store, object_store
+
+URL = f"s3://{BUCKET}/sets/job"
+# A store that is away is tried again; the tests need not wait for that.
+PATCH = {
+    **QUICK,
+    "batchgen.dataset.bucket._RETRIES": {"max_retries": 0},
+    "batchgen.run.mirror.LOOK": 0.05,
+    "batchgen.run.mirror.AGAIN": 0.1,
+}
+
+
+class Cloud:
+    """A bench whose job goes to a bucket, from one working folder or another."""
+
+    def __init__(self, bench: Bench, store: Store) -> None:
+        self.bench, self.store = bench, store
+        self.own = dict(bench.env)
+        self.at("here")
+
+    def at(self, machine: str, url: str = URL) -> None:
+        """Work from the folders of *machine* from now on."""
+        data = self.bench.folder / machine
+        self.bench.env = {**self.own, **self.store.env, "XDG_DATA_HOME": str(data)}
+        self.bench.dataset = data / "batchgen" / Address.parse(url).slug
+
+    def job(self, prompts: object, url: str = URL, **keys: object) -> None:
+        self.bench.job(prompts, output={"dir": url, **keys})
+
+    def run(self, *options: object) -> cli.Done:
+        return self.bench.run(*options, patch=PATCH)
+
+    def call(self, *words: object) -> cli.Done:
+        return cli.run_batchgen(*words, cwd=self.bench.folder, env=self.bench.env, patch=PATCH)
+
+    def made(self) -> int:
+        """How many images the bucket has: those of its manifest, byte by byte, and no others."""
+        (top,) = {name.partition(".batchgen/")[0] for name in self.store.names() if OBJECT in name}
+        lines = self.store.objects[f"{top}manifest.jsonl"].data.decode().splitlines()
+        rows = {f"{top}{row['file_name']}": row for row in map(json.loads, lines)}
+        there = self.store.names(f"{top}images/")
+        assert sorted(rows) == [name for name in there if not name.endswith(".txt")]
+        orders = self.bench.service.counts().orders
+        for name, row in rows.items():
+            held = self.store.objects[name]
+            assert held.media_type == row["media_type"]
+            assert len(held.data) == row["bytes"]
+            assert any(row["prediction_id"] in order["ids"] for order in orders)
+        return len(rows)
+
+    def claim(self) -> dict[str, object]:
+        (name,) = [name for name in self.store.names() if name.endswith(OBJECT)]
+        found: dict[str, object] = json.loads(self.store.objects[name].data)
+        return found
+
+    def silence(self) -> None:
+        """Let nothing have been heard of the owner for a day, who is on another computer."""
+        (name,) = [name for name in self.store.names() if name.endswith(OBJECT)]
+        claim = {**self.claim(), "beat": "2026-01-01T00:00:00+00:00", "host": "far-away"}
+        self.store.objects[name].data = json.dumps(claim).encode()
+
+
+@pytest.fixture
+def cloud(bench: Bench) -> Iterator[Cloud]:
+    with object_store() as store:
+        yield Cloud(bench, store)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_images_and_all_that_describes_them_go_to_the_bucket(cloud: Cloud, scheme):
+    url = f"{scheme}://{BUCKET}/sets/job"
+    cloud.at("here", url)
+    cloud.job(5, url, also=["captions"])
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    assert cloud.made() == 5
+    bench, names = cloud.bench, cloud.store.names("sets/job/")
+    assert {Path(name).suffix for name in bench.image_files()} == {".txt"}  # images are dropped
+    assert len([name for name in names if name.endswith(".txt")]) == 5
+    for name in ("manifest.jsonl", "manifest.csv", "metadata.jsonl", "README.md", "failures.jsonl",
+                 "summary.json", "last-success", ".batchgen/ledger.sqlite3"):  # fmt: skip
+        assert f"sets/job/{name}" in names
+    there = cloud.store.objects["sets/job/manifest.csv"].data
+    assert there == (bench.dataset / "manifest.csv").read_bytes()
+    assert cloud.claim()["ended"] is True
+
+
+def test_a_finished_run_run_again_sends_no_image_and_asks_for_nothing(cloud: Cloud):
+    cloud.job(4)
+    assert cloud.run().returncode == 0
+    before = cloud.bench.service.counts().requests
+    cloud.store.requests.clear()
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    assert cloud.bench.service.counts().requests == before
+    assert cloud.store.puts("images/") == cloud.store.puts("manifest") == []
+
+
+def test_no_credential_is_written_or_said(cloud: Cloud):
+    cloud.job(2)
+    cloud.store.wrong = {"images/": 403}
+    done = cloud.run("--verbose")
+    assert done.returncode == 7, done.stderr
+    assert "it is not allowed" in done.stderr
+    cloud.store.wrong = {}
+    assert cloud.run("--verbose").returncode == 0
+    written = [p.read_bytes() for p in cloud.bench.folder.rglob("*") if p.is_file()]
+    for word in (SECRET, "canary-id-77"):
+        assert word not in done.stderr + done.stdout
+        assert not any(word.encode() in data for data in written)
+        assert not any(word.encode() in held.data for held in cloud.store.objects.values())
+
+
+def test_what_could_not_be_uploaded_stays_and_is_uploaded_by_the_next_run(cloud: Cloud):
+    cloud.job(6)
+    cloud.store.wrong = {"plain-prompt-3": 500, "plain-prompt-4": 500}
+    done = cloud.run()
+    assert done.returncode == 7, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("batchgen: storage: cannot write s3://")
+    kept = cloud.bench.image_files()
+    assert {"plain-prompt-3", "plain-prompt-4"} <= {name.split("/")[1][:14] for name in kept}
+    assert not (cloud.bench.dataset / "last-success").exists()
+    cloud.store.wrong = {}
+    before = cloud.bench.service.counts().requests
+    cloud.store.requests.clear()
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    assert cloud.bench.service.counts().requests == before
+    assert len(cloud.store.puts("images/")) == len(kept)
+    assert cloud.made() == 6
+
+
+def test_a_killed_run_goes_on_from_its_folder(cloud: Cloud):
+    cloud.job(8, also=[])
+    cloud.store.wrong = {"images/": 500}  # so that they are here when it is killed
+    cloud.bench.service.hold(completion=5)
+    with cloud.bench.start(patch=PATCH) as running:
+        running.until_states(saved=5, submitted=3)
+        running.until_rows(5)
+        running.process.kill()
+    cloud.bench.service.release()
+    cloud.store.wrong = {}
+    assert cloud.claim()["ended"] is False
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    assert cloud.made() == 8
+    cloud.bench.check_billed_once(8)
+
+
+def test_another_machine_goes_on_after_an_end_in_order_and_the_first_after_that(cloud: Cloud):
+    cloud.job(3)
+    assert cloud.run().returncode == 0
+    cloud.at("there")
+    cloud.job(5)
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    cloud.bench.check_billed_once(5)
+    cloud.at("here")  # whose ledger knows three of them
+    cloud.job(6)
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    cloud.bench.check_billed_once(6)
+    assert cloud.made() == 6
+
+
+def test_a_run_elsewhere_is_refused_while_one_goes_on_and_after_it_was_killed(cloud: Cloud):
+    cloud.job(4)
+    cloud.bench.service.hold(submit=2)
+    with cloud.bench.start(patch=PATCH) as running:
+        running.until_counts(lambda counts: counts["held_submit"] == 2)
+        folder = cloud.bench.dataset
+        cloud.at("there")
+        done = cloud.run()
+        assert done.returncode == 8
+        assert f"{URL} is in use by process {running.process.pid} on {socket.gethostname()}" in (
+            done.stderr
+        )
+        running.process.kill()
+    cloud.silence()
+    done = cloud.run()
+    assert done.returncode == 8
+    assert f"its ledger is in far-away:{folder}" in done.stderr
+    assert cloud.bench.service.counts()["received"] == 4
+    assert not cloud.bench.states()
+
+
+def test_where_a_folder_is_lost_verify_goes_on_and_holds_what_may_be_lost(cloud: Cloud):
+    cloud.job(2)
+    assert cloud.run().returncode == 0
+    cloud.job(5)
+    cloud.bench.service.hold(completion=2)
+    with cloud.bench.start(patch=PATCH) as running:
+        running.until_states(saved=2, submitted=3)
+        running.process.kill()
+    cloud.bench.service.release()
+    cloud.at("there")
+    assert cloud.call("verify", URL, "--repair").returncode == 8  # it may be alive
+    cloud.silence()
+    done = cloud.call("verify", URL, "--repair")
+    assert done.returncode == 0, done.stderr
+    before = cloud.bench.service.counts()["received"]
+    done = cloud.run()
+    assert done.returncode == 5, done.stderr
+    assert cloud.bench.service.counts()["received"] == before
+    assert cloud.bench.states() == {"saved": 2, "uncertain": 3}
+    cloud.at("here")  # where the lost folder is found again
+    assert cloud.run().returncode == 5
+    assert cloud.bench.service.counts()["received"] == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "words"),
+    [
+        ("foreign", 2, "holds no dataset of batchgen, but 'sets/job/holiday.png'"),
+        ("no bucket", 7, "there is no such bucket"),
+        ("refused", 7, "it is not allowed"),
+        ("no claim", 7, "is no claim of batchgen"),
+        ("url", 2, "expected s3://bucket/prefix"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_is_sent(cloud: Cloud, wrong, code, words):
+    url = {"no bucket": "s3://nothing/job", "url": "s3://pictures/../up"}.get(wrong, URL)
+    cloud.job(2, url)
+    if wrong in ("foreign", "no claim"):
+        name = f"sets/job/{'holiday.png' if wrong == 'foreign' else OBJECT}"
+        cloud.store.put(name, b'{"run": 1}')
+    if wrong == "refused":
+        cloud.store.wrong = {"claim.json": 403}
+    before = cloud.store.names()
+    done = cloud.run()
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr.replace("'holiday.png'", "'sets/job/holiday.png'")
+    assert cloud.store.names() == before
+    assert cloud.bench.service.counts()["received"] == 0
+
+
+def test_a_bucket_that_was_emptied_or_is_another_one_is_not_filled_again(cloud: Cloud):
+    cloud.job(2)
+    assert cloud.run().returncode == 0
+    cloud.store.objects.clear()
+    cloud.job(3)
+    done = cloud.run()
+    assert done.returncode == 7
+    assert "images were put there before" in done.stderr
+    assert cloud.bench.service.counts()["received"] == 2
+
+
+def test_a_ledger_that_is_not_the_one_that_was_left_is_not_used(cloud: Cloud):
+    cloud.job(2)
+    assert cloud.run().returncode == 0
+    held = cloud.store.objects["sets/job/.batchgen/ledger.sqlite3"]
+    held.data = held.data[:-1] + b"?"
+    cloud.at("there")
+    done = cloud.run()
+    assert done.returncode == 7
+    assert "is not the one that its last run has left" in done.stderr
+    assert cloud.bench.service.counts()["received"] == 2
+
+
+def test_an_image_deleted_in_the_bucket_is_found_missing_and_fetched_again(cloud: Cloud):
+    cloud.job(3)
+    assert cloud.run().returncode == 0
+    gone = cloud.store.names("sets/job/images/")[1]
+    whole = cloud.store.objects.pop(gone)
+    done = cloud.call("verify", URL, "--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["missing"] == [gone.removeprefix("sets/job/")]
+    done = cloud.call("verify", URL, "--repair")
+    assert done.returncode == 0, done.stderr
+    assert cloud.store.objects[gone].data == whole.data
+    assert cloud.made() == 3
+    cloud.bench.check_billed_once(3)
+
+
+def test_other_commands_and_python_take_the_address(cloud: Cloud, monkeypatch):
+    cloud.job(3)
+    assert cloud.run().returncode == 0
+    cloud.at("there")
+    assert json.loads(cloud.call("status", URL, "--json").stdout)["saved"] == 3
+    assert cloud.call("reconcile", URL).returncode == 0
+    done = cloud.call("export", URL, "--to", "webdataset", "--out", cloud.bench.folder / "tars")
+    assert done.returncode == 0, done.stderr
+    for name, value in cloud.bench.env.items():
+        monkeypatch.setenv(name, value)
+    assert {row.open().size for row in open_dataset(URL)} == {(16, 8)}
+
+
+def test_shards_are_refused(cloud: Cloud):
+    cloud.job(3)
+    done = cloud.run("--shard", "0/2")
+    assert done.returncode == 2
+    assert "shards cannot share s3://" in done.stderr
+
+
+def test_without_obstore_it_is_said_what_to_install(cloud: Cloud):
+    cloud.job(3)
+    done = cloud.bench.run(patch={**PATCH, "sys.modules['obstore']": None})
+    assert done.returncode == 2, done.stderr
+    assert "pip install 'batchgen[cloud]'" in done.stderr
+    assert cloud.bench.service.counts()["received"] == 0
