@@ -1,4 +1,4 @@
-"""Claiming a dataset: at once, or when the run that owns it has ended."""
+"""Making a folder ready, and claiming it: at once, or when the run that owns it has ended."""
 
 import logging
 import time
@@ -6,13 +6,28 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from batchgen.dataset.disk import network_file_system
+from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import LockedError
+from batchgen.job.load import Job
 from batchgen.ledger.lock import locked
+from batchgen.run.reports import check_exports
 from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)
 
 LOOK_AT_LOCK = 1.0  # seconds
+
+
+def prepare(job: Job, folder: DatasetFolder) -> None:
+    """Make *folder* ready for a run of *job*.
+
+    Raises UsageError when it cannot be what the job wants, StorageError when it cannot be written.
+    """
+    check_exports(job, folder)
+    folder.prepare()
+    if kind := network_file_system(folder.root):
+        log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)
 
 
 @asynccontextmanager

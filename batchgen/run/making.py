@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from batchgen.dataset.disk import network_file_system
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.treatment import read_treatment
@@ -24,7 +23,7 @@ from batchgen.run.accounts import Outcome, count
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model, check_names, refuse
-from batchgen.run.claiming import claimed
+from batchgen.run.claiming import prepare
 from batchgen.run.context import Context, Rows, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
@@ -33,7 +32,7 @@ from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.limits import Limits
 from batchgen.run.merging import merge_if_done, open_rows
 from batchgen.run.mirror import Mirror
-from batchgen.run.mirroring import mirrored
+from batchgen.run.mirroring import owned
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
@@ -41,7 +40,7 @@ from batchgen.run.parting import claim_parts, clear_parts, keep_job
 from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
 from batchgen.run.prices import Prices, listed_prices
 from batchgen.run.purse import draw
-from batchgen.run.reports import check_exports, checkpoints
+from batchgen.run.reports import checkpoints
 from batchgen.run.sharding import Planned, planned_in, settle_share
 from batchgen.run.spend import Spend
 from batchgen.run.stock import projected
@@ -84,20 +83,17 @@ async def run_job(
         begun=Begun(run=secrets.token_hex(4), job=job.name, folder=folder, started_at=now()),
         started=time.monotonic(),
     )
-    check_exports(job, folder)
-    folder.prepare()
-    if kind := network_file_system(folder.root):
-        log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)
+    prepare(job, folder)
     if shard:
         with ExitStack() as stack:
             outcome = await run.make(await claim_parts(folder, shard, stack))
         merge_if_done(folder)
         return outcome
-    async with claimed(folder.lock, run.stop, wait=options.wait_if_locked, until=run.ends_at()):
+    wait, until = options.wait_if_locked, run.ends_at()
+    async with owned(folder, run.stop, wait=wait, until=until) as run.mirror:
         clear_parts(folder)
-        async with mirrored(folder, run.stop, wait=options.wait_if_locked) as run.mirror:
-            with open_ledger(folder) as ledger:
-                return await run.make(ledger)
+        with open_ledger(folder) as ledger:
+            return await run.make(ledger)
 
 
 @dataclass(kw_only=True)

@@ -10,6 +10,7 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads, uploads_of
 from batchgen.errors import LockedError, StorageError
 from batchgen.run.bringing import bring
+from batchgen.run.claiming import claimed
 from batchgen.run.claims import Hold, is_ours, look, refuse, take
 from batchgen.run.mirror import Mirror
 from batchgen.run.stop import Stop
@@ -17,6 +18,22 @@ from batchgen.run.stop import Stop
 log = logging.getLogger(__name__)
 
 LOOK_AT_CLAIM = 30.0  # seconds
+
+
+@asynccontextmanager
+async def owned(
+    folder: DatasetFolder, stop: Stop, *, wait: bool, until: float | None
+) -> AsyncIterator[Mirror | None]:
+    """Own *folder*, and its bucket if it has one, while the block lasts.
+
+    The mirror to the bucket. With *wait*, another owner is waited for, until that moment of the
+    monotonic clock. Raises LockedError when either cannot be had, StorageError and UsageError.
+    """
+    async with (
+        claimed(folder.lock, stop, wait=wait, until=until),
+        mirrored(folder, stop, wait=wait) as mirror,
+    ):
+        yield mirror
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from batchgen.dataset.export import check_export, export_dataset
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
 from batchgen.dataset.huggingface import write_huggingface, write_views
 from batchgen.dataset.treatment import read_treatment
+from batchgen.dataset.uploads import bucket_of
 from batchgen.dataset.view import LeftError
 from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.job.load import Job
@@ -59,7 +60,10 @@ def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> No
 def check_exports(job: Job, folder: DatasetFolder) -> None:
     """Raise UsageError when an export that *job* wants kept cannot be: before money is spent."""
     output = job.resolved["output"]
-    for to in output["exports"] if isinstance(output, dict) else ():
+    wanted = output["exports"] if isinstance(output, dict) else ()
+    if wanted and (bucket := bucket_of(folder)):
+        raise UsageError(f"expected no output.exports beside {bucket}; use batchgen export")
+    for to in wanted:
         check_export(folder.root, to)
 
 
