@@ -10,6 +10,7 @@ from batchgen.errors import ExitCode
 from batchgen.job.load import load_job
 from tests.report.made import dataset, image_row
 from tests.support.cli import run_batchgen
+from tests.support.objectstore import object_store
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -141,3 +142,19 @@ def test_the_example_of_the_report_runs_and_makes_the_sheets_it_shows(
     made = {str(path.relative_to(tmp_path)) for path in root.glob("sheets/*.png")}
     shown = page.read_text("utf-8").partition("--sheet\n")[2].partition("```")[0].split()
     assert {"out/sample/report.html", *made} == set(shown)
+
+
+def test_the_example_of_a_bucket_runs_and_says_what_the_page_shows(tmp_path: Path):
+    pytest.importorskip("obstore")
+    page = ROOT / "docs/storage.md"
+    (tmp_path / "kitchen.yaml").write_text(blocks(page, "yaml")[0])
+    with object_store() as store:
+        done = run_batchgen("run", "kitchen.yaml", cwd=tmp_path, env=store.env)
+        assert len(store.names("sets/kitchen/images/")) == 6
+    shown = page.read_text("utf-8").partition("$ batchgen run kitchen.yaml\n")[2]
+    shown = shown.partition("```")[0].replace("/home/you", str(tmp_path))
+    assert _without_times(done.stdout + done.stderr) == _without_times(shown)
+
+
+def _without_times(said: str) -> str:
+    return re.sub(r"in \d+ s|\d+ polls", "", said)

@@ -266,6 +266,7 @@ def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
     odd = ", ".join(f"{count:,} {flag}" for flag, count in (outcome.flags or {}).items())
     rows = [
         ("dataset", str(outcome.dataset)),
+        ("bucket", outcome.bucket),
         ("shard", outcome.shard),
         ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
         ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),

@@ -47,6 +47,8 @@ class Outcome:
     """Of that, for submits of which nobody knows whether they were accepted."""
     refund_expected_usd: float | None
     """Of that, for failed predictions: the service gives it back within three hours."""
+    bucket: str = ""
+    """``s3://bucket/prefix`` when the images are there, and not in the folder."""
     shard: str = ""
     """``0/3`` for a run of one of three shards: all that this outcome tells is of its part."""
     run: str = ""
@@ -98,7 +100,10 @@ class Outcome:
             case ExitCode.ACCOUNT:
                 words = f"{self.why}; check the key and the balance, then run again"
             case ExitCode.STORAGE:
-                words = f"{self.why}; make room or mend the disk, then run again"
+                mend = "make room or mend the disk, then run again"
+                if self.bucket:
+                    mend = "what is not in the bucket is kept here; run again to go on"
+                words = f"{self.why}; {mend}"
             case _:
                 words = f"{self.why or 'not everything could be finished'}; {again}"
         return f"{self.exit_code.word}: {words}"

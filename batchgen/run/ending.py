@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import bucket_of
 from batchgen.errors import StorageError
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome, count, exit_code
@@ -128,6 +129,7 @@ class Ending:
             job=self.begun.job,
             dataset=self.folder.root,
             service=self.service,
+            bucket=bucket_of(self.folder),
             shard=self.shard,
             exit_code=exit_code(counts, self.stop),
             why=self.stop.why,
