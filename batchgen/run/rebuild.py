@@ -65,28 +65,38 @@ async def _rebuild(
 ) -> int:
     """Make the ledger at *path* anew, with facts that are *known*.
 
-    It is made aside and takes its place when it is whole; a damaged one is moved to the quarantine
-    before that.
+    It is made aside, gets a name of its own once it is whole, and takes its place when a damaged
+    one is out of the way. A rebuild that was stopped before that begins anew, or is finished.
     """
-    new = path.with_name("rebuilt.sqlite3" if part is None else f"rebuilt-{part:02d}.sqlite3")
-    if _was_stopped(path, new):
-        written = _size_of(new)
-    else:
-        _remove(new)
-        written = await _write_new(folder, path, new, known, part)
-        for suffix in ("", "-wal", "-shm"):
-            quarantine(folder, path.with_name(path.name + suffix))
+    whole = path.with_name("rebuilt.sqlite3" if part is None else f"rebuilt-{part:02d}.sqlite3")
+    if not _was_stopped(path, whole):
+        half = whole.with_name(f"{whole.name}.half")
+        _remove(half)
+        await _write_new(folder, path, half, known, part)
+        _rename(half, whole)
+    for suffix in ("", "-wal", "-shm"):
+        quarantine(folder, path.with_name(path.name + suffix))
+    _rename(whole, path)
+    with Ledger(path, read_only=True) as ledger:
+        return ledger.size()
+
+
+def _was_stopped(path: Path, whole: Path) -> bool:
+    """Whether an earlier rebuild was stopped in its last steps."""
+    return whole.exists() and not path.exists()
+
+
+def _rename(old: Path, new: Path) -> None:
     try:
-        new.replace(path)
-        sync_folder(path.parent)
+        old.replace(new)
+        sync_folder(new.parent)
     except OSError as error:
-        raise storage_error(error, path) from None
-    return written
+        raise storage_error(error, new) from None
 
 
 async def _write_new(
     folder: DatasetFolder, path: Path, new: Path, known: Mapping[str, object], part: int | None
-) -> int:
+) -> None:
     old, meta = _salvaged(path)
     salted = "salt" in meta
     written: set[str] = set()
@@ -105,21 +115,10 @@ async def _write_new(
                 except (sqlite3.Error, RuntimeError, OverflowError, ValueError) as error:
                     # Nonsense is as good as lost: the next run holds it.
                     log.warning("the record of %.100r is left out: %s", entry.key, error)
-    return len(written)
-
-
-def _was_stopped(path: Path, new: Path) -> bool:
-    """Whether an earlier rebuild was stopped in its last step."""
-    return new.exists() and not path.exists()
 
 
 def _salvaged(path: Path) -> tuple[list[Found], dict[str, object]]:
     return salvage(path) if path.exists() else ([], {})
-
-
-def _size_of(path: Path) -> int:
-    with Ledger(path, read_only=True) as ledger:
-        return ledger.size()
 
 
 def _remove(path: Path) -> None:

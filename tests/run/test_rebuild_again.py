@@ -2,8 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from batchgen.errors import ExitCode
+from batchgen.ledger.store import Ledger
 from tests.run.test_rebuild import lose, rewrite
 from tests.run.test_verify import check, made, reach, run
 from tests.support.bench import Bench
@@ -28,6 +32,28 @@ def test_a_rebuild_that_was_stopped_in_its_last_step_is_finished(bench: Bench):
     assert check(bench, repair=True)["rebuilt"] == 3
     assert run(bench) is ExitCode.OK
     bench.check_billed_once(3)
+
+
+def test_a_rebuild_that_was_stopped_halfway_begins_anew(bench: Bench, monkeypatch):
+    made(bench, 3)
+    lose(bench)
+    write, written = Ledger.write, 0
+
+    async def write_one(ledger: Ledger, *record: Any) -> None:
+        nonlocal written
+        written += 1
+        if written > 1:
+            raise KeyboardInterrupt
+        await write(ledger, *record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "write", write_one)
+        with pytest.raises(KeyboardInterrupt):
+            check(bench, repair=True)
+    assert check(bench, repair=True)["rebuilt"] == 3
+    assert run(bench) is ExitCode.OK
+    bench.check_billed_once(3)
+    bench.check_whole(3)
 
 
 def test_what_an_edited_job_no_longer_wants_is_not_counted_after_a_rebuild(bench: Bench):
