@@ -3,10 +3,11 @@
 All of it is read from the ledger and the disk; the network is not needed.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 
 from batchgen.dataset.folder import DatasetFolder, drop, quarantine
 from batchgen.dataset.holdings import Holdings
@@ -48,21 +49,19 @@ async def hold_lost_records(ledger: Ledger, job: Job, *, release: bool) -> None:
     for start in range(0, len(job.variants) if lost else 0, _CHUNK):
         chunk = [v for v in job.variants[start : start + _CHUNK] if ledger.part(v.key) in lost]
         known = ledger.known([variant.key for variant in chunk])
-        for variant in chunk:
-            entry = known.get(variant.key)
-            if entry is None or entry.state is State.PLANNED:
-                intent = (entry or _planned(variant)).move(State.SUBMITTING)
-                await ledger.write(intent)
-                error = "the ledger was rebuilt, and this record may have been lost"
-                held = intent.move(State.UNCERTAIN, error_class="lost_record", error=error)
-                await ledger.write(held)
-            elif (dict(entry.request), dict(entry.labels)) != (
-                dict(variant.request),
-                dict(variant.labels),
-            ):
-                await ledger.amend(_amended(entry, variant))
+        await asyncio.gather(*(_hold_or_amend(ledger, v, known.get(v.key)) for v in chunk))
     if lost and release:
         ledger.set_meta(lost_records=False)
+
+
+async def _hold_or_amend(ledger: Ledger, variant: Variant, entry: Entry | None) -> None:
+    if entry is None or entry.state is State.PLANNED:
+        intent = (entry or _planned(variant)).move(State.SUBMITTING)
+        await ledger.write(intent)
+        error = "the ledger was rebuilt, and this record may have been lost"
+        await ledger.write(intent.move(State.UNCERTAIN, error_class="lost_record", error=error))
+    elif entry.request != variant.request or entry.labels != variant.labels:
+        await ledger.amend(_amended(entry, variant))
 
 
 def _amended(entry: Entry, variant: Variant) -> Entry:
@@ -79,11 +78,13 @@ async def take_back(ledger: Ledger, keys: Iterable[str]) -> None:
     """Let the saved variants in *keys* be downloaded again: their files are lost or damaged."""
     todo = list(keys)
     for start in range(0, len(todo), _CHUNK):
-        for entry in ledger.known(todo[start : start + _CHUNK]).values():
-            reason = "the file was lost or damaged here"
-            await ledger.write(
-                entry.move(State.COMPLETED, error_class="missing_file", error=reason)
-            )
+        reason = "the file was lost or damaged here"
+        moved = (
+            entry.move(State.COMPLETED, error_class="missing_file", error=reason)
+            for entry in ledger.known(todo[start : start + _CHUNK]).values()
+        )
+        # All at once, for one sync of the log: a folder that is not mounted loses all its files.
+        await asyncio.gather(*map(ledger.write, moved))
 
 
 async def restore_files(ledger: Ledger, folder: DatasetFolder) -> bool:
@@ -115,7 +116,8 @@ async def _welcome_back(ledger: Ledger, holdings: Holdings) -> bool:
     away = (State.COMPLETED, State.EXPIRED)
     if next(ledger.entries(*away), None) is None:
         return moved  # and no need to look through all images
-    lost = ledger.images(*away)
+    # Part by part: as a whole, images of other variants may stand between those of one.
+    lost = chain.from_iterable(part.images(*away) for part in ledger.parts.values())
     for _, group in groupby(lost, key=lambda pair: pair[0].key):
         pairs = list(group)
         entry = pairs[0][0]
