@@ -72,8 +72,7 @@ def preview(job: Job, options: RunOptions) -> Preview:
         refused = mixing(ledger, root, remote=remote)
         stock = take_stock(job, ledger)
         totals = ledger.totals() if ledger else None
-        begun = sum(n for (state, _), n in stock.variants.items() if state is not State.PLANNED)
-        unwanted = ledger.size() - begun if ledger else 0
+        unwanted = ledger.size() - stock.recorded if ledger else 0
     sizes = _sizes(job)
     images = sum(stock.new().values())
     return Preview(

@@ -30,6 +30,8 @@ class Stock:
     variants: Numbers
     images: Numbers
     """That these ask for."""
+    recorded: int = 0
+    """How many of these variants the ledger has a record of."""
 
     def new(self) -> dict[str, int]:
         """The images that are still to be bought, by model."""
@@ -38,19 +40,19 @@ class Stock:
 
 def take_stock(job: Job, ledger: Ledger | None) -> Stock:
     """Hold *job* against the *ledger* of its dataset, if there is one."""
-    stock = Stock(variants=Counter(), images=Counter())
+    variants: Numbers = Counter()
+    images: Numbers = Counter()
     if ledger and ledger.meta().get("plan") == job.variants.fingerprint():
-        for (state, model), (variants, images) in ledger.asked().items():
-            stock.variants[state, model] = variants
-            stock.images[state, model] = images
+        for name, found in ledger.asked().items():
+            variants[name], images[name] = found
     elif ledger:
-        _walk(job, ledger, stock)
-    for model, (variants, images) in _asked(job, ledger).items():
-        begun = [key for key in stock.variants if key[1] == model and key[0] is not State.PLANNED]
-        new = (State.PLANNED, model)
-        stock.variants[new] = variants - sum(stock.variants[key] for key in begun)
-        stock.images[new] = images - sum(stock.images[key] for key in begun)
-    return stock
+        _walk(job, ledger, variants, images)
+    recorded = variants.total()
+    for model, asked in _asked(job, ledger).items():
+        begun = [key for key in variants if key[1] == model and key[0] is not State.PLANNED]
+        for numbers, number in zip((variants, images), asked, strict=True):
+            numbers[State.PLANNED, model] = number - sum(numbers[key] for key in begun)
+    return Stock(variants=variants, images=images, recorded=recorded)
 
 
 def projected(
@@ -101,7 +103,7 @@ def _asked(job: Job, ledger: Ledger | None) -> dict[str, tuple[int, int]]:
     }
 
 
-def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:
+def _walk(job: Job, ledger: Ledger, variants: Numbers, images: Numbers) -> None:
     """Look up every variant: the ledger has counted what another form of the job asks for."""
     for start in range(0, len(job.variants), _CHUNK):
         part = job.variants[start : start + _CHUNK]
@@ -110,6 +112,6 @@ def _walk(job: Job, ledger: Ledger, stock: Stock) -> None:
         for index, key in enumerate(keys) if known else ():
             if state := known.get(key):
                 variant = part[index]
-                stock.variants[state, variant.model] += 1
+                variants[state, variant.model] += 1
                 model = find_model(variant.model)
-                stock.images[state, variant.model] += model.images(variant.request)
+                images[state, variant.model] += model.images(variant.request)

@@ -8,7 +8,9 @@ from batchgen.job.load import Job, load_job
 from batchgen.job.models import find_model
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
+from batchgen.run.options import RunOptions
 from batchgen.run.planning import settle_plan
+from batchgen.run.preview import preview
 from batchgen.run.prices import Prices, listed_prices
 from batchgen.run.stock import known_ledger, states, take_stock
 from tests.ledger.made import ROUTES
@@ -58,6 +60,8 @@ async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(job: Job, tm
         if edited:
             ledger.set_meta(plan="that of an earlier form")
         stock = take_stock(job, ledger)
+    assert stock.recorded == len(brought)
+    assert preview(job, RunOptions(service="local")).unwanted == 0
     walked = list(states(job, job.folder))
     assert {v.index: s for v, s in walked if s is not State.PLANNED} == {
         index: state for index, state in brought.items() if state is not State.PLANNED
