@@ -84,7 +84,9 @@ class Outcome:
     def sentence(self) -> str:
         """The class in words, and what to do next: the last line of a run."""
         c = self.counts
-        again = f"{c.pending:,} variants are left, run again to go on"
+        again = "none is left to be made"
+        if c.pending:
+            again = f"{c.pending:,} variants are left, run again to go on"
         match self.exit_code:
             case ExitCode.OK:
                 words = f"every one of {c.planned:,} variants has its images"
@@ -126,12 +128,9 @@ def count(ledger: Ledger, planned: int, totals: Totals) -> Counts:
 
 def exit_code(counts: Counts, stop: Stop) -> ExitCode:
     """The first class that holds, in the order of the contract."""
-    holds = {stop.code, ExitCode.OK}
-    if not counts.pending:
-        # A limit that was met, or an account that ran dry, with the last variant.
-        holds -= {ExitCode.INCOMPLETE, ExitCode.ACCOUNT}
-        if stop.limited:
-            holds.discard(stop.code)
+    holds = {ExitCode.OK}
+    if not _met_with_the_last(counts, stop):
+        holds.add(stop.code)
     if counts.uncertain:
         holds.add(ExitCode.UNCERTAIN)
     if counts.pending:
@@ -139,3 +138,14 @@ def exit_code(counts: Counts, stop: Stop) -> ExitCode:
     if counts.failed or counts.expired or counts.short:
         holds.add(ExitCode.PARTIAL)
     return min(holds, key=PRECEDENCE.index)
+
+
+def why(counts: Counts, stop: Stop) -> str:
+    """Why the run ended before its work did; empty when it did not."""
+    return "" if _met_with_the_last(counts, stop) else stop.why
+
+
+def _met_with_the_last(counts: Counts, stop: Stop) -> bool:
+    """Whether a limit was met, or an account ran dry, with the last variant: that stopped none."""
+    unfinished = stop.limited or stop.code in {ExitCode.INCOMPLETE, ExitCode.ACCOUNT}
+    return unfinished and not counts.pending

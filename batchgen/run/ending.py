@@ -8,7 +8,7 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import bucket_of
 from batchgen.errors import StorageError
 from batchgen.ledger.store import Ledger
-from batchgen.run.accounts import Outcome, count, exit_code
+from batchgen.run.accounts import Outcome, count, exit_code, why
 from batchgen.run.context import now
 from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
@@ -110,7 +110,7 @@ class Ending:
     def _short_of_room(self, outcome: Outcome, error: StorageError) -> Outcome:
         self.stop.note(error.exit_code, str(error))
         code = exit_code(outcome.counts, self.stop)
-        return replace(outcome, exit_code=code, why=self.stop.why)
+        return replace(outcome, exit_code=code, why=why(outcome.counts, self.stop))
 
     def _views(self, ledger: Ledger, mark: object) -> Findings:
         job, hurried = self.begun.job, self.stop.signalled
@@ -132,7 +132,7 @@ class Ending:
             bucket=bucket_of(self.folder),
             shard=self.shard,
             exit_code=exit_code(counts, self.stop),
-            why=self.stop.why,
+            why=why(counts, self.stop),
             counts=counts,
             images=totals.images,
             images_planned=tally.images_planned,

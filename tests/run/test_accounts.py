@@ -8,7 +8,7 @@ import pytest
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
-from batchgen.run.accounts import Counts, Outcome, count, exit_code
+from batchgen.run.accounts import Counts, Outcome, count, exit_code, why
 from batchgen.run.stop import Stop
 from tests.ledger.made import bring, bring_all, image
 
@@ -38,6 +38,16 @@ async def test_the_first_class_that_holds_names_the_exit(stopped):
         found = exit_code(counts(saved=1, **dict.fromkeys(ends, 1)), stop)
         assert found == min(holds, key=ORDER.index), ends
         assert (found == 0) == (holds == {0})
+
+
+async def test_what_was_met_with_the_last_variant_is_not_why_the_run_ended():
+    limit, disk = Stop(), Stop()
+    limit.no_more_submits(ExitCode.INCOMPLETE, "a limit was met")
+    disk.leave(ExitCode.STORAGE, "the disk is full")
+    done, left = counts(saved=1, failed=1), counts(saved=1, pending=1)
+    assert [why(c, s) for c in (done, left) for s in (limit, disk)] == [
+        "", "the disk is full", "a limit was met", "the disk is full"
+    ]  # fmt: skip
 
 
 async def test_the_counts_of_a_ledger_add_up_to_what_is_planned(tmp_path):
