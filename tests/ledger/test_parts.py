@@ -1,8 +1,12 @@
 """Parts: who belongs where, dividing a ledger, and several ledgers that act as one."""
 
+import asyncio
 import inspect
+import re
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +17,24 @@ from batchgen.ledger import parts
 from batchgen.ledger.divided import DividedLedger, read_ledger
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.parts import PARTS, Shard, divide, ledger_of, part_of
+from batchgen.ledger.seal import is_sealed
 from batchgen.ledger.store import DamagedError, Ledger
 from tests.ledger.made import bring, image
 
 KEYS = [f"{number * 7 % 256:02x}{number:06x}" for number in range(90)]
 
 
-@pytest.fixture
-async def whole(path: Path) -> Path:
-    """A ledger with variants in every state, several images, and facts."""
+@pytest.fixture(scope="module")
+def once(tmp_path_factory) -> Path:
+    """A folder with a ledger and its division, which tests copy: making them takes longer."""
+    folder: Path = tmp_path_factory.mktemp("once")
+    asyncio.run(_fill(folder / "ledger.sqlite3"))
+    divide(folder / "ledger.sqlite3", folder / "ledgers")
+    return folder
+
+
+async def _fill(path: Path) -> None:
+    """Make a ledger with variants in every state, several images, and facts."""
     with Ledger(path) as ledger:
         for number, key in enumerate(KEYS):
             state = list(State)[number % len(State)]
@@ -29,7 +42,12 @@ async def whole(path: Path) -> Path:
             name = None if state is State.PLANNED else f"p{number}"
             await bring(ledger, key, state, made, spent_micros=38_000, prediction_id=name)
         ledger.set_meta(salt="5a17", plan="one", axes=["seed"], submit_timeout=60.0)
-    return path
+
+
+@pytest.fixture
+def whole(once: Path, path: Path) -> Path:
+    """The ledger before it was divided."""
+    return Path(shutil.copy(once / path.name, path))
 
 
 def _image(key: str, index: int) -> Image:
@@ -38,9 +56,8 @@ def _image(key: str, index: int) -> Image:
 
 
 @pytest.fixture
-def folder(whole: Path) -> Path:
-    divide(whole, whole.parent / "ledgers")
-    return whole.parent / "ledgers"
+def folder(once: Path, path: Path) -> Path:
+    return Path(shutil.copytree(once / "ledgers", path.parent / "ledgers"))
 
 
 @pytest.fixture
@@ -83,6 +100,7 @@ async def test_a_divided_ledger_knows_what_the_whole_one_knew(whole, divided):
         assert _everything(divided) == _everything(ledger)
         facts = divided.meta()
         assert {name: facts[name] for name in ledger.meta()} == ledger.meta()
+        assert divided.holds_all
 
 
 async def test_both_go_on_alike(whole, divided):
@@ -109,6 +127,7 @@ def test_some_parts_know_only_their_own(folder):
         own = [key for key in KEYS if part_of(key) % 3 == 1]
         assert [e.key for e in sorted(ledger.known(KEYS).values(), key=_key)] == sorted(own)
         assert not ledger.holds_all
+        assert ledger.part(own[0]) is ledger.parts[part_of(own[0])]
         assert [ledger.part(key) is not None for key in KEYS] == [key in own for key in KEYS]
         ledger.want(KEYS)
         assert ledger.totals().unwanted == 0
@@ -168,12 +187,69 @@ def test_a_part_that_is_missing_or_cut_to_nothing_is_no_new_one(folder):
         DividedLedger(folder)
 
 
+def test_a_damaged_part_is_found_and_the_others_are_not_blamed(folder):
+    file = ledger_of(folder, 7)
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("UPDATE variants SET state = 'nonsense'")
+    with DividedLedger(folder, [6, 7]) as ledger:
+        with pytest.raises(DamagedError, match=r"07\.sqlite3"):
+            ledger.check()
+        ledger.parts[6].check()
+
+
+def test_parts_are_closed_and_sealed_unless_one_could_not_be_read(folder):
+    files = [ledger_of(folder, part) for part in (3, 4)]
+    with DividedLedger(folder, [3, 4]) as ledger:
+        ledger.check()
+        ledger.set_meta(job="k")
+    assert not list(folder.glob("*-wal"))
+    assert all(map(is_sealed, files))
+    with (
+        pytest.raises(DamagedError, match=rf"the ledger {re.escape(str(folder))} is damaged \(odd"),
+        DividedLedger(folder, [3, 4]) as ledger,
+    ):
+        ledger.check()
+        ledger.set_meta(job="l")
+        raise sqlite3.DataError("odd")
+    assert not any(map(is_sealed, files))
+
+
+def test_who_only_reads_parts_changes_no_file(folder, whole):
+    before = sorted(folder.iterdir())
+    with read_ledger(whole, folder) as ledger:
+        assert ledger.size() == len(KEYS)
+        with pytest.raises(AssertionError):
+            ledger.set_meta(job="k")
+        assert sorted(folder.iterdir()) == before
+
+
+def test_a_fact_that_changes_is_known_from_then_on(folder):
+    for job in ("old", "new"):
+        with DividedLedger(folder, [3, 4]) as ledger:
+            ledger.set_meta(job=job)
+    with DividedLedger(folder, [3, 4], read_only=True) as ledger:
+        assert [part.meta()["job"] for part in ledger.parts.values()] == ["new", "new"]
+
+
 def test_facts_that_differ_are_the_latest_and_never_a_plan_that_only_some_know(divided):
     first, second = divided.parts[0], divided.parts[1]
     first.set_meta(started_at="2026-01-02", plan="two", axes=["seed", "style"], submit_timeout=90.0)
-    second.set_meta(started_at="2026-01-01", job="old", manifest={"rows": 1}, lost_records=True)
+    second.set_meta(started_at="2026-01-01", job="old", axes=["size"], lost_records=True)
     first.set_meta(job="new")
+    divided.parts[2].set_meta(job="of a run that never began")
     facts = divided.meta()
-    assert (facts["job"], facts["plan"], facts["axes"]) == ("new", "several", ["seed", "style"])
-    assert (facts["submit_timeout"], facts["manifest"]) == (90.0, None)
-    assert facts["lost_records"] is True
+    assert (facts["job"], facts["plan"], facts["axes"]) == (
+        *("new", "several", ["seed", "size", "style"]),
+    )
+    assert (facts["submit_timeout"], facts["lost_records"]) == (90.0, True)
+
+
+@pytest.mark.parametrize("mark", ["manifest", "view", "exports"])
+def test_a_file_of_the_whole_dataset_is_as_far_as_all_parts_say(folder, mark):
+    with DividedLedger(folder, [3, 4, 5]) as ledger:
+        ledger.parts[3].set_meta(**{mark: 1})
+        assert ledger.meta()[mark] is None
+        ledger.set_meta(**{mark: 1})
+        assert ledger.meta()[mark] == 1
+        ledger.parts[5].set_meta(**{mark: 2})
+        assert ledger.meta()[mark] is None
