@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import re
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -204,14 +203,16 @@ def test_parts_are_closed_and_sealed_unless_one_could_not_be_read(folder):
         ledger.set_meta(job="k")
     assert not list(folder.glob("*-wal"))
     assert all(map(is_sealed, files))
-    with (
-        pytest.raises(DamagedError, match=rf"the ledger {re.escape(str(folder))} is damaged \(odd"),
-        DividedLedger(folder, [3, 4]) as ledger,
-    ):
+    with pytest.raises(DamagedError, match=r"a b\?c#d%é/ledgers is damaged \(odd"):
+        _read_what_cannot_be_read(folder)
+    assert not any(map(is_sealed, files))
+
+
+def _read_what_cannot_be_read(folder: Path) -> None:
+    with DividedLedger(folder, [3, 4]) as ledger:
         ledger.check()
         ledger.set_meta(job="l")
         raise sqlite3.DataError("odd")
-    assert not any(map(is_sealed, files))
 
 
 def test_who_only_reads_parts_changes_no_file(folder, whole):

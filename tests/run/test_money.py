@@ -14,7 +14,7 @@ __all__ = ["reach"]
 UNKNOWN = "somebody/else"
 
 
-@pytest.mark.parametrize(("balance", "code"), [(0, 6), (0.0399, 6), (0.04, 0), (5, 0), (None, 0)])
+@pytest.mark.parametrize(("balance", "code"), [(0.0399, 6), (0.04, 0), (None, 0)])
 def test_a_balance_below_one_image_ends_the_run_before_any_submit(bench: Bench, balance, code):
     bench.service.account(balance=balance)
     bench.job(2)
@@ -46,13 +46,6 @@ def test_a_quote_makes_the_budget_of_an_unknown_model_work(bench: Bench):
     assert "exceed the budget" in cli.summary(bench.dataset)["why"]
     assert run(bench, budget=1.5) == 0
     bench.check_billed_once(6)
-
-
-def test_a_quote_counts_every_image_of_a_submit(bench: Bench):
-    bench.service.account(price=0.5)  # of the request, which asks for two images
-    bench.job(4, model=UNKNOWN, params={"num_images": 2})
-    assert run(bench, budget=1.2) == 4
-    bench.check_billed_once(2)
 
 
 @pytest.mark.parametrize("price", [None, -1])
