@@ -23,7 +23,7 @@ from batchgen.run.accounts import Outcome, count
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model, check_names, refuse
-from batchgen.run.claiming import prepare
+from batchgen.run.claiming import Patience, prepare
 from batchgen.run.context import Context, Rows, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
@@ -84,13 +84,13 @@ async def run_job(
         started=time.monotonic(),
     )
     prepare(job, folder)
+    patience = Patience(stop=run.stop, wait=options.wait_if_locked, until=run.ends_at())
     if shard:
         with ExitStack() as stack:
-            outcome = await run.make(await claim_parts(folder, shard, stack))
+            outcome = await run.make(await claim_parts(folder, shard, stack, patience))
         merge_if_done(folder)
         return outcome
-    wait, until = options.wait_if_locked, run.ends_at()
-    async with owned(folder, run.stop, wait=wait, until=until) as run.mirror:
+    async with owned(folder, patience) as run.mirror:
         clear_parts(folder)
         with open_ledger(folder) as ledger:
             return await run.make(ledger)

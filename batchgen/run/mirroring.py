@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads, uploads_of
 from batchgen.errors import LockedError, StorageError
 from batchgen.run.bringing import bring
-from batchgen.run.claiming import claimed
+from batchgen.run.claiming import Patience, acquire
 from batchgen.run.claims import Hold, is_ours, look, refuse, take
 from batchgen.run.mirror import Mirror
 from batchgen.run.stop import Stop
@@ -21,19 +21,16 @@ LOOK_AT_CLAIM = 30.0  # seconds
 
 
 @asynccontextmanager
-async def owned(
-    folder: DatasetFolder, stop: Stop, *, wait: bool, until: float | None
-) -> AsyncIterator[Mirror | None]:
+async def owned(folder: DatasetFolder, patience: Patience) -> AsyncIterator[Mirror | None]:
     """Own *folder*, and its bucket if it has one, while the block lasts.
 
-    The mirror to the bucket. With *wait*, another owner is waited for, until that moment of the
-    monotonic clock. Raises LockedError when either cannot be had, StorageError and UsageError.
+    The mirror to the bucket. Raises LockedError when either cannot be had, StorageError and
+    UsageError.
     """
-    async with (
-        claimed(folder.lock, stop, wait=wait, until=until),
-        mirrored(folder, stop, wait=wait) as mirror,
-    ):
-        yield mirror
+    with ExitStack() as stack:
+        await acquire(folder.lock, stack, patience)
+        async with mirrored(folder, patience.stop, wait=patience.wait) as mirror:
+            yield mirror
 
 
 @asynccontextmanager

@@ -1,30 +1,25 @@
 """Claiming some parts of a dataset for the length of a run."""
 
-import asyncio
 import secrets
-import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
+from contextlib import ExitStack
 
 import yaml
 
 from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder, write_whole
 from batchgen.dataset.uploads import bucket_of
-from batchgen.errors import LockedError, UsageError
-from batchgen.ledger.lock import locked
+from batchgen.errors import UsageError
 from batchgen.ledger.parts import Shard, divide, lock_of, part_of
 from batchgen.ledger.store import Ledger
+from batchgen.run.claiming import SHORTLY, Patience, acquire
 from batchgen.run.opening import has_parts, open_ledger
 
-# Seconds that a shard waits for another one to divide the dataset: that took 2.3 s for 200,000
-# variants. A run of the whole dataset keeps it longer, and then the shard gives up.
-PATIENCE = 60.0
-_AGAIN = 0.05
-_LOOK = 2.0  # for another shard that only looks whether a part is owned
+_LOOK = 2.0  # seconds for another shard that only looks whether a part is owned
 
 
-async def claim_parts(folder: DatasetFolder, shard: Shard, stack: ExitStack) -> Ledger:
+async def claim_parts(
+    folder: DatasetFolder, shard: Shard, stack: ExitStack, patience: Patience | None = None
+) -> Ledger:
     """Own the parts of *shard* until *stack* ends; returns their ledger.
 
     The first shard divides the dataset, once and for ever: the whole of it is all parts from then
@@ -33,30 +28,29 @@ async def claim_parts(folder: DatasetFolder, shard: Shard, stack: ExitStack) -> 
     """
     if bucket := bucket_of(folder):
         raise UsageError(f"shards cannot share {bucket}; run without --shard, or --out a folder")
-    await share(folder, stack)
+    await share(folder, stack, patience)
     parts = shard.parts
-    for part in parts:
-        await soon(lock_of(folder.ledgers, part), stack, patience=_LOOK)
+    for part in parts:  # in one order for all: no two shards can wait for one another
+        await acquire(lock_of(folder.ledgers, part), stack, patience, seconds=_LOOK)
     clear_parts(folder, lambda name: part_of(name) in parts)
     return stack.enter_context(open_ledger(folder, parts=parts))
 
 
-async def share(folder: DatasetFolder, stack: ExitStack) -> None:
+async def share(folder: DatasetFolder, stack: ExitStack, patience: Patience | None = None) -> None:
     """Keep runs of the whole dataset away until *stack* ends; divide it first if need be.
 
     Raises LockedError.
     """
-    ends = time.monotonic() + PATIENCE
-    while not has_parts(folder):
-        try:
-            with locked(folder.lock):
-                if not has_parts(folder):
-                    divide_dataset(folder)
-        except LockedError:  # perhaps by another shard, which divides it
-            if time.monotonic() > ends:
-                raise
-            await asyncio.sleep(_AGAIN)
-    await soon(folder.lock, stack, shared=True)
+
+    def divided() -> bool:
+        return has_parts(folder)
+
+    with ExitStack() as alone:
+        # Perhaps another shard has it, and divides the dataset.
+        ours = await acquire(folder.lock, alone, patience, seconds=SHORTLY, unless=divided)
+        if ours and not divided():
+            divide_dataset(folder)
+    await acquire(folder.lock, stack, patience, shared=True, seconds=SHORTLY)
 
 
 def divide_dataset(folder: DatasetFolder) -> None:
@@ -72,26 +66,6 @@ def divide_dataset(folder: DatasetFolder) -> None:
         sync_folder(folder.state)
     except OSError as error:
         raise storage_error(error, folder.ledger) from None
-
-
-async def soon(
-    path: Path, stack: ExitStack, *, shared: bool = False, patience: float | None = None
-) -> None:
-    """Hold the lock at *path* until *stack* ends; wait for a while when it is taken.
-
-    Raises LockedError.
-    """
-    ends = time.monotonic() + (PATIENCE if patience is None else patience)
-    while True:
-        lock: AbstractContextManager[None] = locked(path, shared=shared)
-        try:
-            stack.enter_context(lock)
-        except LockedError:
-            if time.monotonic() > ends:
-                raise
-            await asyncio.sleep(_AGAIN)
-        else:
-            return
 
 
 def clear_parts(folder: DatasetFolder, ours: Callable[[str], bool] = lambda _: True) -> None:
@@ -115,5 +89,5 @@ async def keep_job(folder: DatasetFolder, resolved: Mapping[str, object], *, sha
     text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
     with ExitStack() as stack:
         if shared:
-            await soon(folder.ledgers / "job.lock", stack)
+            await acquire(folder.ledgers / "job.lock", stack, seconds=SHORTLY)
         write_whole(folder.job, [text])

@@ -19,7 +19,7 @@ from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import PARTS, Shard, lock_of
 from batchgen.ledger.store import Ledger
-from batchgen.run.parting import soon
+from batchgen.run.claiming import SHORTLY, acquire
 
 
 async def draw(pace: Pace, folder: DatasetFolder, shard: Shard, ledger: Ledger) -> Pace:
@@ -31,7 +31,7 @@ async def draw(pace: Pace, folder: DatasetFolder, shard: Shard, ledger: Ledger) 
     if budget_micros is None:
         return pace
     with ExitStack() as stack:
-        await soon(folder.ledgers / "budget.lock", stack)
+        await acquire(folder.ledgers / "budget.lock", stack, seconds=SHORTLY)
         others = _promised(folder, [p for p in range(PARTS) if p not in shard.parts])
         share = min(-(-budget_micros // shard.count), budget_micros - others)
         level = max(share, ledger.totals().spent_micros)

@@ -1,14 +1,19 @@
 """A dataset that another run owns: fail, let it be, or wait for it."""
 
+import asyncio
 import json
 import signal
 import time
+from contextlib import ExitStack
 
 import pytest
 
-from batchgen.errors import LockedError
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import ExitCode, LockedError
 from batchgen.ledger.lock import locked
-from batchgen.run import claiming
+from batchgen.ledger.parts import Shard
+from batchgen.run.claiming import Patience, acquire
+from batchgen.run.parting import claim_parts, share
 from batchgen.run.stop import Stop
 from tests.support.bench import Bench
 
@@ -16,14 +21,46 @@ QUICK_LOOKS = {"batchgen.run.claiming.LOOK_AT_LOCK": 0.02}
 
 
 async def test_waiting_ends_with_its_time(tmp_path):
-    with locked(tmp_path / "lock"), pytest.raises(LockedError):
-        async with claiming.claimed(
-            tmp_path / "lock", Stop(), wait=True, until=time.monotonic() - 1
-        ):
-            raise AssertionError
-    async with claiming.claimed(tmp_path / "lock", Stop(), wait=True):
-        with pytest.raises(LockedError), locked(tmp_path / "lock"):
+    lock, late = tmp_path / "lock", Patience(wait=True, until=time.monotonic() - 1)
+    with ExitStack() as stack:
+        with locked(lock), pytest.raises(LockedError):
+            await acquire(lock, stack, late)
+        assert await acquire(lock, stack, late)
+        with pytest.raises(LockedError), locked(lock):
             pass
+
+
+@pytest.mark.parametrize("held", ["lock", "ledgers/00.lock"])
+async def test_a_shard_waits_for_a_run_of_the_whole_and_for_another_shard(
+    tmp_path, monkeypatch, caplog, held
+):
+    monkeypatch.setattr("batchgen.run.parting.SHORTLY", 0)
+    monkeypatch.setattr("batchgen.run.parting._LOOK", 0)
+    monkeypatch.setattr("batchgen.run.claiming.LOOK_AT_LOCK", 0.01)
+    folder = DatasetFolder(tmp_path)
+    folder.prepare()
+    with ExitStack() as first:
+        await share(folder, first)
+    with ExitStack() as stack:
+        with locked(folder.state / held):
+            with pytest.raises(LockedError):
+                await claim_parts(folder, Shard(0, 2), stack)
+            shard = asyncio.ensure_future(
+                claim_parts(folder, Shard(0, 2), stack, Patience(wait=True))
+            )
+            while "waiting: the dataset" not in caplog.text:
+                await asyncio.sleep(0)
+            assert not shard.done()
+        await asyncio.wait_for(shard, 10)
+
+
+async def test_a_shard_that_waits_leaves_when_it_is_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("batchgen.run.parting.SHORTLY", 0)
+    stop, folder = Stop(), DatasetFolder(tmp_path)
+    folder.prepare()
+    stop.leave(ExitCode.TERMINATED, "stopped")
+    with locked(folder.lock), ExitStack() as stack, pytest.raises(LockedError):
+        await share(folder, stack, Patience(stop=stop, wait=True))
 
 
 def test_a_start_that_overlaps_fails_skips_or_waits_as_it_was_told(bench: Bench):

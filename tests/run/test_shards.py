@@ -183,7 +183,7 @@ def test_uncertain_submits_are_settled_only_when_all_parts_are_owned(bench: Benc
 
 
 def test_a_run_of_the_whole_and_runs_of_shards_keep_each_other_away(bench: Bench, monkeypatch):
-    monkeypatch.setattr("batchgen.run.parting.PATIENCE", 0.05)
+    monkeypatch.setattr("batchgen.run.parting.SHORTLY", 0.05)
     monkeypatch.setattr("batchgen.run.parting._LOOK", 0.05)
     bench.job(3)
     folder = DatasetFolder(bench.dataset)
