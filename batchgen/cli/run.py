@@ -228,7 +228,7 @@ async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome"
         finally:
             ticker.cancel()
             for words in stop.last_words:
-                tell(f"batchgen: not recorded: {words}", "error")
+                tell(f"batchgen: {words}", "error")
 
 
 def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:

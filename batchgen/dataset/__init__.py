@@ -3,7 +3,8 @@
 * ``folder`` says what is where, ``disk`` how much room there is, ``treatment`` what the job wanted
 * ``holdings`` gives the bytes of an image by its name in the manifest; ``bucket`` is a place in an
   object store, ``uploads`` remembers what is there
-* an image on its way to its name: ``images``, ``together``, ``placing``, ``picture``
+* an image on its way to its name: ``images``, ``together``, ``placing``, ``renaming``,
+  ``picture``
 * its row: ``row``, ``manifest``, ``partrows``; ``reading`` gives the rows to Python
 * the view for training tools: ``kinds``, ``view``, ``flags``, ``huggingface``, ``card``
 * beside it, on request: ``beside``, ``croissant``

@@ -17,13 +17,15 @@ from typing import Self
 
 from batchgen.dataset.folder import refuse_odd, storage_error
 from batchgen.dataset.picture import Picture, PictureError, examine, look_through
+from batchgen.dataset.renaming import rename_new
 from batchgen.errors import StorageError
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_NOFOLLOW | os.O_CLOEXEC
 Names = tuple[str, ...]
 """A folder below the dataset's: its name after those of the folders above it."""
-# Of two images that want one name at the same time, as after an edit of the job, one would be lost.
+# Of two images that want one name at the same time, as after an edit of the job, one would be lost
+# where a name cannot be looked at and taken in one step.
 _NAMING = threading.Lock()
 
 
@@ -144,10 +146,12 @@ class _Folders:
         name = arrival.names(False) + ending
         self._at(tuple(name.split("/")[:-1]))  # made, if need be, before others have to wait
         with _NAMING:
-            if not self._free(name, sha256):
-                name = arrival.names(True) + ending
             *above, own = name.split("/")
-            os.replace(arrival.part, own, dst_dir_fd=self._at(tuple(above)))
+            if not rename_new(arrival.part, own, self._at(tuple(above))):
+                if not self._is(name, sha256):
+                    name = arrival.names(True) + ending
+                *above, own = name.split("/")
+                os.replace(arrival.part, own, dst_dir_fd=self._at(tuple(above)))
         self._changed.add(tuple(above))
         return name
 
@@ -168,18 +172,14 @@ class _Folders:
         if failed := self._synced.get(names):
             raise failed
 
-    def _free(self, name: str, sha256: str) -> bool:
-        """Whether nothing else has that *name*.
+    def _is(self, name: str, sha256: str) -> bool:
+        """Whether the file *name* has these bytes: then it is this very image.
 
-        The same bytes there are this very image, renamed before a crash could record it.
+        It was renamed before a crash could record it.
         """
         *above, own = name.split("/")
         folder = self._at(tuple(above))
-        try:
-            mode = os.stat(own, dir_fd=folder, follow_symlinks=False).st_mode
-        except FileNotFoundError:
-            return True
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(os.stat(own, dir_fd=folder, follow_symlinks=False).st_mode):
             return False  # a link, a pipe or a folder stays as it is, and is not read
         with os.fdopen(os.open(own, os.O_RDONLY | _FILE, dir_fd=folder), "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import bucket_of
-from batchgen.errors import StorageError
+from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome, count, exit_code, why
 from batchgen.run.context import now
@@ -118,6 +118,12 @@ class Ending:
             found = refresh_views(self.folder, ledger, job, mark=mark, hurried=hurried)
         except StorageError as error:
             self.stop.note(error.exit_code, str(error))
+            found = None
+        except Exception as error:
+            # What was made and paid is told all the same: the summary is yet to be written.
+            log.exception("the view of the dataset could not be written")
+            why = f"the view of the dataset could not be written ({type(error).__name__})"
+            self.stop.note(ExitCode.BUG, f"{why}; run.log has the details")
             found = None
         return found or {}
 

@@ -50,6 +50,14 @@ async def guarded(context: Context, ends_at: float | None) -> AsyncIterator[None
     if pace.window is not None and stop.submitting:
         guards.append(keep_window(stop, read_window(pace.window)))
     tasks = [asyncio.create_task(guard) for guard in guards]
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (bug := task.exception()):
+            # Money is not spent unguarded; what is paid is collected before the bug comes through.
+            stop.no_more_submits(ExitCode.BUG, f"an internal error: {type(bug).__name__}")
+
+    for task in tasks:
+        task.add_done_callback(ended)
     try:
         # What holds from the beginning has to be known before the first submit.
         await asyncio.sleep(0)
@@ -90,7 +98,17 @@ async def watch_disk(
     stop: Stop, folder: Path, least: int, free: Callable[[Path], int] = free_bytes
 ) -> None:
     """End the submits, and collect what is paid, when less than *least* bytes are free."""
-    while (found := free(folder)) >= least:
+    told = False
+    while True:
+        try:
+            found = free(folder)
+        except OSError as error:  # whoever writes there meets it too, and ends the run
+            found = least
+            if not told:
+                log.warning("the room on the disk of %s cannot be watched: %s", folder, error)
+            told = True
+        if found < least:
+            break
         if not await stop.pause(LOOK_AT_DISK):
             return
     why = f"{found / 1e6:,.0f} MB are free on the disk of {folder}, less than {least / 1e6:,.0f} MB"

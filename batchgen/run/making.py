@@ -240,7 +240,8 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, known)
         await self.stop.unless_left(money.check_balance(prices, service, self.stop))
-        async with nullcontext() if self.shard else checkpoints(self.folder, self.job.name):
+        views = nullcontext() if self.shard else checkpoints(self.folder, self.job.name, self.stop)
+        async with views:
             await work_through(context, to_do, self.ends_at())
 
     def _context(

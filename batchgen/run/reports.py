@@ -18,6 +18,7 @@ from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome
 from batchgen.run.rows import unfinished
+from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)
 
@@ -85,19 +86,22 @@ def keep_exports(folder: DatasetFolder, ledger: Ledger, *, mark: object) -> None
 
 
 @asynccontextmanager
-async def checkpoints(folder: DatasetFolder, name: str) -> AsyncIterator[None]:
-    """Keep the Hugging Face view fresh while the block lasts."""
+async def checkpoints(folder: DatasetFolder, name: str, stop: Stop) -> AsyncIterator[None]:
+    """Keep the Hugging Face view fresh while the block lasts.
+
+    A view is no reason to end paid work: a bug in it is told, and it is written no more until the
+    end of the run.
+    """
     ended = asyncio.Event()
-    writing = asyncio.create_task(_now_and_then(folder, name, ended))
+    writing = asyncio.create_task(_now_and_then(folder, name, ended, stop))
     try:
         yield
     finally:
         ended.set()
         await asyncio.wait({writing})
-    writing.result()
 
 
-async def _now_and_then(folder: DatasetFolder, name: str, ended: asyncio.Event) -> None:
+async def _now_and_then(folder: DatasetFolder, name: str, ended: asyncio.Event, stop: Stop) -> None:
     pause = CHECKPOINT
     while True:
         with suppress(TimeoutError):
@@ -111,4 +115,9 @@ async def _now_and_then(folder: DatasetFolder, name: str, ended: asyncio.Event) 
             return
         except StorageError as error:  # the run itself meets it too, and knows what to do
             log.warning("%s", error)
+        except Exception as error:
+            what = "the view of the dataset could not be written while the run lasted"
+            log.exception("%s", what)
+            stop.last_words.append(f"{what} ({type(error).__name__}); run.log has the details")
+            return
         pause = max(CHECKPOINT, 20 * (time.monotonic() - begun))

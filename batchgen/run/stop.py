@@ -41,7 +41,7 @@ class Stop:
         self.limited = False
         """Whether that reason only ended the submits: it is none when nothing was left to do."""
         self.last_words: list[str] = []
-        """What could not be written down and has to be said: ids of paid predictions."""
+        """What has to be said at the end, too: ids that could not be recorded, and bugs."""
         self.hurry = asyncio.Event()
         """Set by a second signal: leave without waiting for anything."""
         self._closed = asyncio.Event()

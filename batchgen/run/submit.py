@@ -135,7 +135,9 @@ async def _accepted(run: Context, intent: Entry, prediction: Prediction) -> Entr
         await run.ledger.write(entry)
     except StorageError:
         # The last place where a paid id can still be kept.
-        run.stop.last_words.append(f"variant {entry.key} is prediction {prediction.id}")
+        run.stop.last_words.append(
+            f"not recorded: variant {entry.key} is prediction {prediction.id}"
+        )
         raise
     run.tally.spent_micros = run.spend.spent_micros
     return entry

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.dataset import images
+from batchgen.dataset import images, placing, renaming
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.picture import Picture, PictureError
@@ -177,7 +177,7 @@ async def test_an_image_is_durable_before_its_name_and_its_name_before_the_recei
     folder, monkeypatch
 ):
     steps: list[str] = []
-    fsync, replace = os.fsync, os.replace
+    fsync, replace, rename = os.fsync, os.replace, renaming.rename_new
 
     def synced(descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}").readlink()
@@ -185,11 +185,17 @@ async def test_an_image_is_durable_before_its_name_and_its_name_before_the_recei
         fsync(descriptor)
 
     def named(source: Path, target: str, **more: int) -> None:
-        steps.append(f"name {target}")
+        steps.append(f"name {target} again")
         replace(source, target, **more)
+
+    def newly_named(source: Path, target: str, within: int) -> bool:
+        taken = rename(source, target, within)
+        steps.extend([f"name {target}"] * taken)
+        return taken
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", named)
+    monkeypatch.setattr(placing, "rename_new", newly_named)
     await store(folder, pieces(PNG))
     assert steps == [
         f"sync .batchgen/parts/k1_0 {len(PNG)}",
@@ -200,7 +206,7 @@ async def test_an_image_is_durable_before_its_name_and_its_name_before_the_recei
     ]
     steps.clear()
     await store(folder, pieces(PNG))
-    assert steps[1:] == ["name 7_k1_0.png", "sync images/espresso 0"]
+    assert steps[1:] == ["name 7_k1_0.png again", "sync images/espresso 0"]
 
 
 async def test_a_disk_that_takes_few_bytes_at_a_time_gets_them_all(folder, monkeypatch):
@@ -357,6 +363,7 @@ def test_of_two_images_that_want_one_name_at_the_same_time_none_is_lost(folder, 
 
     part, thread = folder.parts / "other", threading.Thread(target=other)
     monkeypatch.setattr(os, "replace", beaten)
+    monkeypatch.setattr(renaming, "_step", lambda: None)  # where it takes two steps
     keep(arrival(folder, "espresso", PNG))
     thread.join()
     assert {stored.file_name for stored in found} == {

@@ -1,8 +1,10 @@
 """What keeps an eye on a run: its window, the disk, and whether anything moves."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +60,43 @@ async def test_too_little_room_ends_the_submits():
     stop = FakeStop(None, None, None)
     await guards.watch_disk(stop, Path("out"), 200, lambda _: next(rooms))
     assert (stop.submitting, stop.leaving, stop.code) == (False, False, ExitCode.STORAGE)
+
+
+async def test_a_disk_that_cannot_be_asked_is_asked_again(caplog):
+    rooms = iter([-1, -1, 300, 199])
+
+    def free(_: Path) -> int:
+        if (found := next(rooms)) < 0:
+            raise OSError("stale")
+        return found
+
+    stop = FakeStop(None, None, None)
+    await guards.watch_disk(stop, Path("out"), 200, free)
+    assert (stop.submitting, stop.code) == (False, ExitCode.STORAGE)
+    assert [r.getMessage() for r in caplog.records] == [
+        "the room on the disk of out cannot be watched: stale"
+    ]
+
+
+async def test_a_bug_in_a_guard_ends_the_submits_at_once_and_comes_through(monkeypatch):
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(guards, "watch_disk", broken)
+    stop = Stop()
+    pace = SimpleNamespace(min_free=1, window=None)
+    tally = SimpleNamespace(rate_limit=None, submits=0, images_made=0, failed=0)
+    context = SimpleNamespace(
+        stop=stop, pace=pace, tally=tally, folder=SimpleNamespace(root=Path("out"))
+    )
+
+    async def work() -> None:
+        async with guards.guarded(context, None):  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+            assert (stop.submitting, stop.leaving, stop.code) == (False, False, ExitCode.BUG)
+
+    with pytest.raises(ZeroDivisionError):
+        await work()
 
 
 def variant(name: str) -> Entry:

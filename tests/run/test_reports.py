@@ -6,9 +6,10 @@ import json
 from batchgen.dataset.folder import json_line
 from batchgen.run import reports
 from batchgen.run.reports import checkpoints
+from batchgen.run.stop import Stop
 from tests.dataset.made import make_dataset, row
-from tests.support.bench import Bench
-from tests.support.cli import run_batchgen
+from tests.support.bench import QUICK, Bench
+from tests.support.cli import run_batchgen, summary
 
 
 async def until(true, seconds: float = 20.0) -> None:
@@ -25,7 +26,7 @@ async def test_the_view_is_written_again_while_a_run_lasts(tmp_path, monkeypatch
     def lines() -> int:
         return len(folder.metadata.read_bytes().splitlines()) if folder.metadata.exists() else 0
 
-    async with checkpoints(folder, "kit"):
+    async with checkpoints(folder, "kit", Stop()):
         await until(lambda: lines() == 2)
         with folder.manifest_jsonl.open("a") as file:
             file.write(json_line(json.loads(extra.manifest_jsonl.read_text("utf-8"))))
@@ -37,8 +38,41 @@ async def test_a_checkpoint_that_fails_ends_nothing(tmp_path, monkeypatch, caplo
     monkeypatch.setattr(reports, "CHECKPOINT", 0.01)
     folder = make_dataset(tmp_path, [row(0)])
     folder.manifest_jsonl.write_text("{}\n")
-    async with checkpoints(folder, "kit"):
+    async with checkpoints(folder, "kit", Stop()):
         await until(lambda: "no row of an image" in caplog.text)
+
+
+def test_a_bug_in_the_view_ends_no_run_and_is_told_at_its_end(bench: Bench):
+    bench.job(2)
+    bench.service.hold(completion=0)
+    broken = {
+        **QUICK,
+        "batchgen.run.reports.CHECKPOINT": 0.01,
+        "batchgen.run.reports.write_huggingface": None,
+    }
+    with bench.start(patch=broken) as running:
+        said = "the view of the dataset could not be written while the run lasted"
+        running.process.until(lambda: f"error: {said}: TypeError" in running.process.stderr)
+        bench.service.release()
+        assert running.process.wait() == 0
+    *_, told, last = running.process.stderr.splitlines()
+    assert told == f"batchgen: {said} (TypeError); run.log has the details"
+    assert last.startswith("batchgen: ok: ")
+    assert "Traceback" in (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
+    bench.check_whole(2)
+
+
+def test_a_bug_in_the_last_view_is_an_exit_code_and_hides_nothing_that_was_made(bench: Bench):
+    bench.job(2)
+    done = bench.run(patch={**QUICK, "batchgen.run.ending.refresh_views": None})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "batchgen: bug: the view of the dataset could not be written (TypeError); run.log has the "
+        "details; none is left to be made"
+    )
+    assert (summary(bench.dataset)["saved"], summary(bench.dataset)["class"]) == (2, "bug")
+    assert bench.run().returncode == 0
+    bench.check_whole(2)
 
 
 def test_the_view_is_written_at_the_end_and_not_again(bench: Bench):
