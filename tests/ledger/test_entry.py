@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from batchgen.ledger.entry import LEGAL, IllegalMoveError, State
-from tests.ledger.made import ROUTES, untouched
+from tests.ledger.made import ROUTES, image, untouched
 
 MOVES = """
 planned > submitting
@@ -65,3 +65,10 @@ def test_an_id_proves_that_a_variant_was_paid(state):
 def test_without_an_id_only_a_lost_answer_leaves_the_payment_unknown(state):
     unknown = state in {State.SUBMITTING, State.UNCERTAIN}
     assert replace(untouched(), state=state).paid is (None if unknown else False)
+    # What an earlier attempt may have cost is not called unpaid.
+    assert replace(untouched(), state=state, spent_micros=1).paid is None
+
+
+def test_an_image_is_dropped_when_only_its_record_is_kept():
+    assert not image().dropped
+    assert replace(image(), file_name="dropped/k1_0.png").dropped

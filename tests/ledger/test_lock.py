@@ -1,5 +1,7 @@
 """The lock of a dataset: one holder, named to the next, gone with its process."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -111,6 +113,33 @@ def test_a_symbolic_link_is_not_followed(lock, tmp_path):
     with pytest.raises(StorageError, match=r"^cannot open the lock "), locked(lock):
         pass
     assert target.read_text() == "x"
+
+
+def test_some_may_share_a_lock_and_nobody_has_it_alone_meanwhile(lock):
+    with locked(lock, shared=True), locked(lock, shared=True):
+        with pytest.raises(LockedError, match="in use by another process"), locked(lock):
+            pass
+        assert lock.read_bytes() == b""
+    with locked(lock), pytest.raises(LockedError), locked(lock, shared=True):
+        pass
+
+
+def test_the_lock_of_a_part_names_the_dataset(lock):
+    part = lock.parent / "ledgers" / "07.lock"
+    part.parent.mkdir()
+    where = rf"^the dataset {lock.parent.parent} is in use by process"
+    with locked(part), pytest.raises(LockedError, match=where), locked(part):
+        pass
+
+
+def test_a_disk_that_knows_no_locks_is_a_storage_error(lock, monkeypatch):
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    why = r"^cannot lock .*: No locks available; use a local folder$"
+    with pytest.raises(StorageError, match=why), locked(lock):
+        pass
 
 
 def test_a_folder_that_is_not_there_is_a_storage_error(tmp_path):

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -15,12 +16,13 @@ from batchgen.errors import StorageError
 from batchgen.ledger import parts
 from batchgen.ledger.divided import DividedLedger, read_ledger
 from batchgen.ledger.entry import Entry, Image, State
-from batchgen.ledger.parts import PARTS, Shard, divide, ledger_of, part_of
+from batchgen.ledger.parts import PARTS, Shard, divide, ledger_of, lock_of, part_of, rows_of
 from batchgen.ledger.seal import is_sealed
 from batchgen.ledger.store import DamagedError, Ledger
 from tests.ledger.made import bring, image
 
-KEYS = [f"{number * 7 % 256:02x}{number:06x}" for number in range(90)]
+# One of them is where a part begins.
+KEYS = [*(f"{number * 7 % 256:02x}{number:06x}" for number in range(90)), "1c"]
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,43 @@ def test_a_dataset_without_a_ledger_becomes_empty_parts(path):
     with DividedLedger(path.parent / "ledgers") as ledger:
         ledger.check()
         assert (ledger.size(), ledger.meta()["salt"]) == (0, "5a17")
+    assert not path.exists()
+
+
+def test_a_damaged_ledger_is_not_divided(whole):
+    with closing(sqlite3.connect(whole)) as db, db:
+        db.execute("UPDATE variants SET state = 'nonsense'")
+    with pytest.raises(DamagedError):
+        divide(whole, whole.parent / "ledgers")
+    assert not (whole.parent / "ledgers").exists()
+
+
+def test_parts_are_on_disk_before_they_take_their_place(path, monkeypatch):
+    """Nobody can cut the power in a test: what is told to the disk, and when, is all there is."""
+    done: list[Path] = []
+    folder, rename = path.parent / "ledgers", Path.rename
+
+    def renamed(old: Path, new: Path) -> Path:
+        done.append(new)
+        return rename(old, new)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append(Path(f"/proc/self/fd/{fd}").readlink()))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    divide(path, folder)
+    new = folder.with_name("ledgers.new")
+    assert done[-3:] == [new, folder, folder.parent]
+    assert {ledger_of(new, part) for part in range(PARTS)} <= set(done[:-3])
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_files_of_a_part_lie_together_and_a_shard_is_called_as_on_the_command_line(tmp_path):
+    files = [ledger_of(tmp_path, 7), lock_of(tmp_path, 7), rows_of(tmp_path, 7)]
+    assert [file.relative_to(tmp_path) for file in files] == [
+        *(Path("07.sqlite3"), Path("07.lock"), Path("07.jsonl"))
+    ]
+    assert str(Shard(0, 3)) == "0/3"
 
 
 def test_a_part_that_is_missing_or_cut_to_nothing_is_no_new_one(folder):
@@ -215,13 +254,16 @@ def _read_what_cannot_be_read(folder: Path) -> None:
         raise sqlite3.DataError("odd")
 
 
-def test_who_only_reads_parts_changes_no_file(folder, whole):
-    before = sorted(folder.iterdir())
-    with read_ledger(whole, folder) as ledger:
+@pytest.mark.parametrize("with_parts", [True, False])
+def test_who_only_reads_changes_no_file_and_reads_the_parts_if_there_are(folder, whole, with_parts):
+    chosen, nowhere = (folder, whole.parent) if with_parts else (whole.parent, folder)
+    before = {file: file.stat().st_mtime_ns for file in chosen.iterdir()}
+    with read_ledger(whole, folder if with_parts else nowhere / "none") as ledger:
+        assert isinstance(ledger, DividedLedger) == with_parts
         assert ledger.size() == len(KEYS)
         with pytest.raises(AssertionError):
             ledger.set_meta(job="k")
-        assert sorted(folder.iterdir()) == before
+        assert {file: file.stat().st_mtime_ns for file in chosen.iterdir()} == before
 
 
 def test_a_fact_that_changes_is_known_from_then_on(folder):
@@ -234,15 +276,15 @@ def test_a_fact_that_changes_is_known_from_then_on(folder):
 
 def test_facts_that_differ_are_the_latest_and_never_a_plan_that_only_some_know(divided):
     first, second = divided.parts[0], divided.parts[1]
-    first.set_meta(started_at="2026-01-02", plan="two", axes=["seed", "style"], submit_timeout=90.0)
+    first.set_meta(started_at="2026-01-02", plan="two", axes=["seed", "style"], submit_timeout=9.0)
     second.set_meta(started_at="2026-01-01", job="old", axes=["size"], lost_records=True)
-    first.set_meta(job="new")
+    first.set_meta(job="new", lost_records=False)
     divided.parts[2].set_meta(job="of a run that never began")
     facts = divided.meta()
     assert (facts["job"], facts["plan"], facts["axes"]) == (
         *("new", "several", ["seed", "size", "style"]),
     )
-    assert (facts["submit_timeout"], facts["lost_records"]) == (90.0, True)
+    assert (facts["submit_timeout"], facts["lost_records"]) == (60.0, True)
 
 
 @pytest.mark.parametrize("mark", ["manifest", "view", "exports"])
