@@ -73,6 +73,33 @@ async def test_images_that_were_lost_and_fetched_again_are_listed_once(ledger):
     assert [made.bytes for _, made in ledger.images()] == [7]
 
 
+async def test_images_whose_files_come_back_are_listed_again(ledger):
+    saved = await bring(ledger, "k1", State.SAVED, [image()])
+    lost = saved.move(State.COMPLETED)
+    gone = lost.move(State.EXPIRED)
+    for entry in (lost, gone):
+        await ledger.write(entry)
+        assert list(ledger.images()) == []
+    await ledger.write(gone.move(State.SAVED))
+    assert [made for _, made in ledger.images()] == [image()]
+
+
+async def test_what_a_rebuilt_ledger_could_not_know_is_written_and_the_state_stays(ledger):
+    entry = await bring(ledger, "k1", State.SAVED, [image()])
+    amended = replace(
+        entry,
+        request={"prompt": "un café"},
+        labels={"look": "ink"},
+        images_asked=2,
+        error_class="missing_output",
+        error="1 of 2 images came",
+    )
+    await ledger.amend(replace(amended, revision=entry.revision - 1))
+    assert entry_of(ledger) == entry
+    await ledger.amend(replace(amended, state=State.FAILED))
+    assert entry_of(ledger) == amended
+
+
 async def test_a_move_from_an_old_revision_is_refused_and_changes_nothing(ledger):
     old = await bring(ledger, "k1", State.SUBMITTING)
     new = old.move(State.SUBMITTED, prediction_id="p1")

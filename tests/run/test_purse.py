@@ -1,5 +1,6 @@
 """The budget among shards: promises and spending never exceed it together."""
 
+import asyncio
 import random
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,7 +12,8 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import load_job
 from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.entry import State
-from batchgen.ledger.parts import Shard, part_of
+from batchgen.ledger.parts import Shard, lock_of, part_of
+from batchgen.run.claiming import acquire
 from batchgen.run.parting import claim_parts
 from batchgen.run.purse import draw
 from tests.ledger.made import bring
@@ -32,14 +34,31 @@ class Shards:
         self._runs: dict[Shard, tuple[ExitStack, DividedLedger, int]] = {}
         self._made = 0
 
-    async def start(self, shard: Shard) -> int:
+    async def claim(self, shard: Shard) -> DividedLedger:
+        """Own the parts of *shard* without a budget yet."""
         stack = ExitStack()
         ledger = await claim_parts(self.folder, shard, stack)
         assert isinstance(ledger, DividedLedger)
+        self._runs[shard] = (stack, ledger, 0)
+        return ledger
+
+    async def start(self, shard: Shard) -> int:
+        ledger = await self.claim(shard)
         level = (await draw(self.pace, self.folder, shard, ledger)).budget_micros
         assert level is not None
-        self._runs[shard] = (stack, ledger, level)
+        self._runs[shard] = (self._runs[shard][0], ledger, level)
         return level
+
+    def ledger(self, shard: Shard) -> DividedLedger:
+        """That of a run."""
+        return self._runs[shard][1]
+
+    async def spend_at_once(self, shard: Shard, micros: int) -> None:
+        """Two submits in one part of *shard*, whatever its level."""
+        ledger = self.ledger(shard)
+        for number in range(2):
+            key = f"{shard.parts[-1] * 4:02x}{number:06x}"
+            await bring(ledger, key, State.SUBMITTING, spent_micros=micros // 2)
 
     async def spend(self, shard: Shard, micros: int) -> None:
         """Submits for so much, as far as the level allows."""
@@ -106,6 +125,47 @@ async def test_a_budget_that_is_spent_leaves_a_shard_what_it_has(shards):
         before = own.totals().spent_micros
     # The others may have a little less than their equal shares, but it is not there.
     assert await shards.start(Shard(1, 4)) <= max(before, BUDGET - (shards.spent - before))
+
+
+async def test_without_a_budget_nobody_shares_one(shards):
+    pace = replace(shards.pace, budget_micros=None)
+    assert await draw(pace, shards.folder, Shard(0, 2), await shards.claim(Shard(0, 2))) is pace
+
+
+async def test_what_other_parts_have_spent_is_not_there_for_a_shard(shards):
+    odd, even = Shard(1, 2), Shard(0, 2)
+    await shards.claim(odd)
+    await shards.spend_at_once(odd, 900_000)
+    assert await shards.start(even) == 100_000  # the other one has not drawn yet
+    for told in ("", "[1", '{"a": 1}', "[null, 7]", "7"):  # or was killed while it began to
+        (shards.folder.ledgers / "01.budget").write_text(told)
+        ledger = shards.ledger(even)
+        assert (await draw(shards.pace, shards.folder, even, ledger)).budget_micros == 100_000
+    shards.end(odd)
+    shards.end(even)
+    assert await shards.start(even) == 100_000
+
+
+async def test_what_was_promised_to_a_run_that_has_ended_can_be_had_again(shards):
+    whole, half = Shard(0, 1), Shard(0, 2)
+    assert await shards.start(whole) == BUDGET
+    shards.end(whole)
+    with ExitStack() as stack:  # another shard that only looks whether somebody owns a part
+        await acquire(lock_of(shards.folder.ledgers, 7), stack, shared=True)
+        assert await shards.start(half) == BUDGET // 2
+
+
+async def test_of_two_shards_one_waits_while_the_other_draws(shards):
+    ledger = await shards.claim(Shard(0, 2))
+    drawing = draw(shards.pace, shards.folder, Shard(0, 2), ledger)
+    with ExitStack() as stack:
+        await acquire(shards.folder.ledgers / "budget.lock", stack)
+        later = asyncio.ensure_future(drawing)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not list(shards.folder.ledgers.glob("*.budget"))
+        assert not later.done()
+    assert (await later).budget_micros == BUDGET // 2
 
 
 async def test_no_order_of_starting_spending_and_dying_exceeds_the_budget(shards):

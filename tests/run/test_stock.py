@@ -6,13 +6,16 @@ import pytest
 
 from batchgen.job.load import Job, load_job
 from batchgen.job.models import find_model
+from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.entry import Entry, State
+from batchgen.ledger.parts import Shard, divide
 from batchgen.ledger.store import Ledger
+from batchgen.run import stock as stocks
 from batchgen.run.options import RunOptions
 from batchgen.run.planning import settle_plan
 from batchgen.run.preview import preview
 from batchgen.run.prices import Prices, listed_prices
-from batchgen.run.stock import known_ledger, states, take_stock
+from batchgen.run.stock import known_ledger, projected, states, take_stock
 from tests.ledger.made import ROUTES
 from tests.support.cli import write_job
 
@@ -49,16 +52,21 @@ def test_without_a_ledger_all_is_new(job: Job):
 
 
 @pytest.mark.parametrize("edited", [False, True])
-async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(job: Job, tmp_path, edited):
+async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(
+    job: Job, tmp_path, monkeypatch, edited
+):
     folder = job.folder / ".batchgen"
     folder.mkdir(parents=True)
     with Ledger(folder / "ledger.sqlite3") as ledger:
         settle_plan(ledger, job)
-        brought = dict(enumerate(State))
+        brought = dict(enumerate(reversed(State)))
         for index, state in brought.items():
             await _bring(ledger, job, index, state)
         if edited:
             ledger.set_meta(plan="that of an earlier form")
+            ledger.want([])  # which asked for none of these
+        else:  # a million variants are not looked up one by one
+            monkeypatch.delattr(stocks, "_walk")
         stock = take_stock(job, ledger)
     assert stock.recorded == len(brought)
     assert preview(job, RunOptions(service="local")).unwanted == 0
@@ -75,8 +83,35 @@ async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(job: Job, tm
         assert nothing is None
 
 
-def test_a_price_that_is_not_known_is_none_unless_nothing_is_new():
-    unknown = Prices(micros={MODEL: None})
-    assert unknown.total({MODEL: 1}) is None
-    assert unknown.total({MODEL: 0}) == 0
-    assert (unknown.unknown(), unknown.range()) == ([MODEL], None)
+def test_a_part_of_a_dataset_has_its_share_of_each_model_rounded_up(job: Job, tmp_path):
+    two = ["google/imagen4", "google/imagen4-fast"]
+    several = load_job(
+        write_job(tmp_path / "two.yaml", ["a pear"], matrix={"model": two, "seed": "1..11"})
+    )
+    divide(tmp_path / "none", tmp_path / "ledgers")
+    rounded = 0
+    for shard in (Shard(index, 3) for index in range(3)):
+        with DividedLedger(tmp_path / "ledgers", shard.parts) as ledger:
+            own = [v for v in job.variants if ledger.part(v.key)]
+            stock, estimate = take_stock(job, ledger), take_stock(several, ledger)
+            planned = sum(ledger.part(v.key) is not None for v in several.variants)
+        assert stock.variants == {(State.PLANNED, MODEL): len(own)}
+        asked = sum(find_model(MODEL).images(v.request) for v in own)
+        assert stock.images == {(State.PLANNED, MODEL): asked}
+        assert estimate.new() == dict.fromkeys(two, -(-planned // 2))
+        assert estimate.variants == estimate.images
+        rounded += planned % 2
+    assert rounded
+
+
+@pytest.mark.parametrize(
+    ("spent", "budget", "expected"),
+    [(7, None, 800_007), (7, 10**7, 800_007), (7, 500_000, 500_000), (600_000, 500_000, 600_000)],
+)
+def test_what_the_dataset_will_have_cost_is_within_the_budget(
+    job: Job, tmp_path, spent, budget, expected
+):
+    with Ledger(tmp_path / "ledger.sqlite3") as ledger:
+        prices = listed_prices(job, free=False)
+        assert projected(job, ledger, prices, spent, budget) == expected
+        assert projected(job, ledger, Prices(), spent, budget) is None
