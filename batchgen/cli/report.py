@@ -52,14 +52,15 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
 def _now(folder: "DatasetFolder") -> dict[str, Any]:
     """How the dataset stands now; without a ledger its files tell how it was."""
-    if not folder.ledger.is_file() and not folder.ledgers.is_dir():
-        return {}
     import json
 
     from batchgen.ledger.divided import read_ledger
+    from batchgen.run.opening import has_ledger
     from batchgen.run.rows import unfinished
     from batchgen.run.standing import standing
 
+    if not has_ledger(folder):
+        return {}
     with read_ledger(folder.ledger, folder.ledgers) as ledger:
         failures = list(unfinished(ledger))
     last = json.loads(folder.summary.read_bytes()) if folder.summary.is_file() else {}

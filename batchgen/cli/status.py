@@ -54,13 +54,13 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.errors import UsageError
+    from batchgen.dataset.reading import no_dataset
     from batchgen.run.history import past_runs
     from batchgen.text import duration, money
 
     dataset = DatasetFolder(folder)
     if not dataset.state.is_dir():
-        raise UsageError(f"expected a dataset at {folder}, but there is none")
+        raise no_dataset(folder, ".batchgen")
     runs = list(past_runs(dataset))
     if as_json:
         for run in runs:

@@ -15,6 +15,7 @@ from batchgen.dataset.card import write_card
 from batchgen.dataset.folder import DatasetFolder, storage_error
 from batchgen.dataset.imagefolder import write_imagefolder
 from batchgen.dataset.parquet import Parquet, require_pyarrow
+from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.samples import Samples
 from batchgen.dataset.shards import Form, Limits, Listed, read_format, write_list, write_shards
 from batchgen.dataset.treatment import FORMATS
@@ -65,7 +66,7 @@ def export_dataset(
         raise UsageError(f"expected one of {', '.join(FORMATS)}, got {to!r}")
     folder = DatasetFolder(Path(dataset))
     if not folder.manifest_jsonl.is_file():
-        raise UsageError(f"expected a dataset at {dataset}, but it has no manifest.jsonl")
+        raise no_dataset(folder.root, "manifest.jsonl")
     if to == "parquet":
         require_pyarrow()
     name = folder.root.resolve().name

@@ -101,8 +101,14 @@ def open_dataset(path: str | Path) -> Dataset:
     """The dataset in the folder *path*. Raises UsageError when there is none."""
     folder = DatasetFolder(Path(path))
     if not _row_files(folder):
-        raise UsageError(f"expected a dataset at {path}, but it has no manifest.jsonl")
+        raise no_dataset(folder.root, "manifest.jsonl")
     return Dataset(folder)
+
+
+def no_dataset(root: Path, lacks: str) -> UsageError:
+    """What is said where a dataset was expected at *root*, which *lacks* what makes it one."""
+    what = f"it has no {lacks}" if root.is_dir() else "there is no such folder"
+    return UsageError(f"expected a dataset at {root}, but {what}")
 
 
 def _row_files(folder: DatasetFolder) -> list[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import columns
-from batchgen.errors import StorageError, UsageError
+from batchgen.dataset.reading import no_dataset
+from batchgen.errors import StorageError
 
 Row = dict[str, object]
 
@@ -72,7 +73,7 @@ def read_contents(
     """
     folder = DatasetFolder(root)
     if not folder.manifest_jsonl.is_file():
-        raise UsageError(f"expected a dataset at {root}, but it has no manifest.jsonl")
+        raise no_dataset(folder.root, "manifest.jsonl")
     if failures is None:
         failures = _rows(folder.failures) if folder.failures.is_file() else ()
     flags = _flags(folder.root / "metadata.jsonl")

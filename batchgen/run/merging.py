@@ -9,7 +9,8 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest, columns
 from batchgen.dataset.partrows import PartRows
-from batchgen.errors import LockedError, UsageError
+from batchgen.dataset.reading import no_dataset
+from batchgen.errors import LockedError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import part_of, rows_of
 from batchgen.ledger.store import Ledger
@@ -51,7 +52,7 @@ def merge_dataset(root: Path) -> Outcome:
     """
     folder = DatasetFolder(root)
     if not has_ledger(folder):
-        raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+        raise no_dataset(root, "ledger")
     folder.prepare()
     with locked(folder.lock), open_ledger(folder) as ledger:
         return _merge(folder, ledger)

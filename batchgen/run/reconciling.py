@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.errors import UsageError
+from batchgen.dataset.reading import no_dataset
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
@@ -26,7 +26,7 @@ async def reconcile_dataset(
     """
     folder = DatasetFolder(root)
     if not has_ledger(folder):
-        raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+        raise no_dataset(root, "ledger")
     folder.prepare()
     stop = stop or Stop()
     with locked(folder.lock):

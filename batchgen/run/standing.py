@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.reading import no_dataset
 from batchgen.errors import UsageError
 from batchgen.job.files import read_regular_file
 from batchgen.ledger.divided import read_ledger
@@ -15,6 +16,7 @@ from batchgen.ledger.entry import State
 from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
+from batchgen.run.opening import has_ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +66,8 @@ class Standing:
 def standing(root: Path) -> Standing:
     """How far the dataset in *root* is. Raises UsageError when there is none."""
     folder = DatasetFolder(root)
-    if not folder.ledger.exists() and not folder.ledgers.is_dir():
-        raise UsageError(f"expected a dataset at {root}, but it has no ledger")
+    if not has_ledger(folder):
+        raise no_dataset(root, "ledger")
     with read_ledger(folder.ledger, folder.ledgers) as ledger:
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))

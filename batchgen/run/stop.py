@@ -142,7 +142,11 @@ def signals(stop: Stop) -> Iterator[None]:
         if stop.leaving:
             stop.hurry.set()
         else:
-            log.warning("%s: finishing what is in flight; a second one leaves at once", number.name)
+            log.warning(
+                "%s: no more submits; downloads end, predictions in flight are left for the next "
+                "run; a second one leaves at once",
+                number.name,
+            )
         code = ExitCode.INTERRUPTED if number is signal.SIGINT else ExitCode.TERMINATED
         stop.leave(code, f"stopped by {number.name}")
 

@@ -16,8 +16,9 @@ from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
+from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.treatment import read_treatment
-from batchgen.errors import ExitCode, StorageError, UsageError
+from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import DamagedError, Ledger
@@ -81,7 +82,7 @@ async def verify_dataset(
     """
     folder = DatasetFolder(root)
     if not folder.state.is_dir() and not folder.manifest_jsonl.exists():
-        raise UsageError(f"expected a dataset at {root}, but there is none")
+        raise no_dataset(root, "ledger and no manifest.jsonl")
     if not repair:
         relist(folder)
         with open_ledger(folder, read_only=True) as ledger:

@@ -37,8 +37,16 @@ def test_another_file_is_no_dataset(capsys, tmp_path):
     assert "expected the folder of a dataset, got the file " in words
 
 
+@pytest.mark.parametrize(
+    "command", ["status", "report", "verify", "merge", "reconcile", "export --to parquet"]
+)
+def test_of_a_folder_that_is_not_there_that_is_said(capsys, tmp_path, command):
+    words = said(capsys, *command.split(), str(tmp_path / "nowhere"))
+    assert words.endswith("nowhere, but there is no such folder\n")
+
+
 def test_runs_of_what_is_no_dataset_are_a_mistake(capsys, tmp_path):
-    assert "but there is none" in said(capsys, "status", str(tmp_path), "--runs")
+    assert "but it has no .batchgen" in said(capsys, "status", str(tmp_path), "--runs")
 
 
 def test_choices_that_are_missing_are_named_on_one_line(capsys, tmp_path):

@@ -64,5 +64,5 @@ def test_what_is_no_dataset_is_said_in_a_sentence(tmp_path):
     done = run_batchgen("report", "nowhere", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "batchgen: usage: expected a dataset at nowhere, but it has no manifest.jsonl\n"
+        "batchgen: usage: expected a dataset at nowhere, but there is no such folder\n"
     )

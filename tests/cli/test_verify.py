@@ -67,7 +67,7 @@ def test_without_a_dataset_it_is_a_mistake_of_usage(bench: Bench, options):
     done = verify(bench, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"batchgen: usage: expected a dataset at {bench.dataset}, but there is none\n"
+        f"batchgen: usage: expected a dataset at {bench.dataset}, but there is no such folder\n"
     )
     assert not bench.dataset.exists()
 
