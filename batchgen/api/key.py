@@ -78,7 +78,9 @@ def read_key(environment: Mapping[str, str] = os.environ) -> ApiKey:
     except UsageError:
         raise
     except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the key file {path}: {type(error).__name__}") from None
+        # What is no text would show a byte of the key.
+        why = error.strerror if isinstance(error, OSError) else "it is no ASCII text"
+        raise UsageError(f"cannot read the key file {path}: {why}") from None
 
 
 def read_own_file(path: Path, what: str) -> str:

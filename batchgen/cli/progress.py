@@ -110,10 +110,10 @@ class Lines(Silence):
 
     def _line(self, tally: Tally) -> None:
         rate = self._rate.per_minute(tally.images_made)
-        done = f"{tally.images:,} of {tally.images_planned:,} images"
+        done = f"{tally.images_done:,} of {tally.images_planned:,} images"
         tell(
             f"batchgen: {', '.join([done, *details(tally, rate)])}",
-            images=tally.images,
+            images=tally.images_done,
             images_planned=tally.images_planned,
             images_per_minute=None if rate is None else round(rate, 1),
             in_flight=tally.in_flight,
@@ -153,7 +153,7 @@ class Bar(Silence):
 
             self._bar = tqdm(
                 total=tally.images_planned,
-                initial=tally.images,
+                initial=tally.images_done,
                 bar_format="{percentage:3.0f}%|{bar}| {n:,}/{total:,}{postfix}",
                 file=sys.stderr,
                 dynamic_ncols=True,
@@ -161,7 +161,7 @@ class Bar(Silence):
             )
         rate = self._rate.per_minute(tally.images_made)
         self._bar.set_postfix_str(fitted(", ".join(details(tally, rate))), refresh=False)
-        self._bar.n = tally.images
+        self._bar.n = tally.images_done
         self._bar.refresh()
 
     def __exit__(self, *_: object) -> None:
@@ -211,7 +211,7 @@ def details(tally: Tally, rate: float | None) -> list[str]:
     if rate is not None:
         limit = f" of {tally.rate_limit:g}" if tally.rate_limit else ""
         parts.append(f"{rate:.0f}{limit}/min")
-    left = tally.images_planned - tally.images
+    left = tally.images_planned - tally.images_done
     if rate and left:
         parts.append(f"{duration(left / rate * 60)} left")
     if tally.spent_micros:

@@ -95,14 +95,15 @@ def _print(found: "Standing") -> None:
     c = found.counts
     others = {"failed": c.failed, "uncertain": c.uncertain, "expired": c.expired, "left": c.pending}
     states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
-    images = f"{found.images:,} of {found.images_planned:,}"
+    images = f"{found.images - found.images_unwanted:,} of {found.images_planned:,}"
+    kept = f"; {found.images_unwanted:,} more, no longer wanted" if found.images_unwanted else ""
     spent = spend(found)
     if (found.projected_usd or 0) > (found.spent_usd or 0):
-        spent += f"; {money(found.projected_usd)} when all is made"
+        spent += f"; no more than {money(found.projected_usd)} when the job is done"
     rows = [
         ("job", f"{found.job}, {'running' if found.running else 'not running'}"),
         ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
-        ("images", f"{images}, {found.nsfw:,} flagged NSFW"),
+        ("images", f"{images}, {found.nsfw:,} flagged NSFW{kept}"),
         ("spend", spent),
     ]
     if found.running:

@@ -17,6 +17,7 @@ _HINTS = (
     ("expected key", "check the indentation, and the quotes around texts"),
     ("block end", "check the indentation, and the quotes around texts"),
     ("'-' indicator", "check the indentation"),
+    ("closing bracket", "a text that starts with { or [ needs quotes"),
 )
 
 
@@ -33,5 +34,8 @@ def syntax_problem(error: yaml.MarkedYAMLError, text: str) -> tuple[int, str]:
         problem = f"expected {bracket[0]} to go on from line {opened.line + 1}"
     if mark and text.startswith("\t", mark.index):
         problem = "found a tab"  # libyaml does not name the character
+    before = text[: mark.index].rstrip(" ") if mark else ""
+    if mark and before.endswith(("}", "]")) and not text.startswith(("{", "["), mark.index):
+        problem = "found more after a closing bracket"
     hint = next((f"; {hint}" for words, hint in _HINTS if words in problem), "")
     return mark.index if mark else 0, f"expected valid YAML: {problem}{hint}"

@@ -65,7 +65,8 @@ def read_regular_file(path: Path, *, max_bytes: int, what: str) -> bytes:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
-        raise UsageError(f"expected {what} at {path}, but that is not a regular file")
+        found_kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a regular file"
+        raise UsageError(f"expected {what} at {path}, but that is {found_kind}")
     with os.fdopen(descriptor, "rb") as file:
         if found.st_size > max_bytes:
             raise UsageError(f"expected {what} of at most {max_bytes >> 20} MiB at {path}")

@@ -144,7 +144,7 @@ class Totals:
     """Of these, for submits of which nobody knows whether they were accepted."""
     refund_micros: int
     """Of these, for predictions that failed: the service gives them back within three hours."""
-    unwanted: int
-    """Variants of an earlier form of the job that it no longer asks for."""
+    images_unwanted: int
+    """Asked for by saved variants of an earlier form of the job, which wants them no longer."""
     short: int
     """Saved variants with fewer images than asked for."""

@@ -31,7 +31,7 @@ _SUMS = (
     "SELECT coalesce(sum(spent_micros), 0), "
     f"coalesce(sum(spent_micros) FILTER (WHERE {_HELD}), 0), "
     f"coalesce(sum(spent_micros) FILTER (WHERE {_REFUND}), 0), "
-    "count(*) FILTER (WHERE NOT wanted), "
+    "coalesce(sum(images_asked) FILTER (WHERE NOT wanted AND state = 'saved'), 0), "
     "count(*) FILTER (WHERE wanted AND state = 'saved' AND error_class NOTNULL) FROM variants"
 )
 _ASKED = (
@@ -76,6 +76,6 @@ def totals(db: sqlite3.Connection) -> Totals:
         spent_micros=spent,
         reserved_micros=reserved,
         refund_micros=refunds,
-        unwanted=unwanted,
+        images_unwanted=unwanted,
         short=short,
     )

@@ -98,7 +98,10 @@ class Outcome:
                 words = (
                     f"{c.uncertain:,} submits were not answered and may have been paid; they are"
                 )
-                words += " held, not sent again, and listed in failures.jsonl"
+                words += (
+                    " held, not sent again, and listed in failures.jsonl; "
+                    f"batchgen reconcile {self.dataset} settles them"
+                )
             case ExitCode.ACCOUNT:
                 words = f"{self.why}; check the key and the balance, then run again"
             case ExitCode.STORAGE:

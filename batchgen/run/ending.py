@@ -88,6 +88,7 @@ class Ending:
         return outcome
 
     def _remember(self, outcome: Outcome) -> None:
+        log.info("the run %s ends: %s", outcome.run, outcome.sentence())
         try:
             remember_end(self.folder, outcome, spent_before=self.spent_before)
         except StorageError as error:

@@ -261,7 +261,7 @@ class _Run:
         ledger.set_meta(rate_limit=limits.rate, projected_micros=tally.projected_micros)
         self.hooks.progress(tally)
         if limits.assumed:
-            log.warning("%s", limits.sentence(tally.images_planned - tally.images))
+            log.warning("%s", limits.sentence(tally.images_planned - tally.images_done))
         return Context(
             file_name=self.job.file_name,
             pace=self.pace,

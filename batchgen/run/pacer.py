@@ -8,6 +8,7 @@ accepted and climb back slowly.
 """
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -18,8 +19,12 @@ from batchgen.api.retry import backoff
 from batchgen.errors import ExitCode
 from batchgen.run.stop import Stop
 
+log = logging.getLogger(__name__)
+
 # With waits of up to 30 s this is about ten minutes in which nothing was accepted.
 STRIKES = 40
+# Some ten seconds of that, after which whoever looks wonders.
+TOLD = 4
 CUT = 0.8
 # Seconds in which the rate would grow from nothing to the fastest pace that was seen.
 RECOVERY = 30.0
@@ -181,6 +186,8 @@ class Pacer:
         self._struck = now
         self._next = max(self._next, now + backoff(self._strikes, refusal.retry_after))
         self._strikes += 1
+        if self._strikes == TOLD:
+            log.warning("no submit is accepted: %s; trying again", refusal.reason)
         if self._strikes == STRIKES:
             why = f"the service cannot be reached or is too busy: {refusal.reason}"
             self._stop.no_more_submits(ExitCode.INCOMPLETE, why)

@@ -40,6 +40,8 @@ class Standing:
     running: bool
     counts: Counts
     images: int
+    images_unwanted: int
+    """Of these, those of an earlier form of the job, which wants them no longer."""
     images_planned: int
     nsfw: int
     spent_usd: float | None
@@ -77,13 +79,15 @@ def standing(root: Path) -> Standing:
         rate = left = None
         if running and (elapsed := _seconds_since(started_at)) > 0:
             rate = ledger.images_since(started_at) / elapsed
-            left = max(0, images_planned - totals.images) / rate if rate else None
+            to_come = max(0, images_planned + totals.images_unwanted - totals.images)
+            left = to_come / rate if rate else None
         return Standing(
             job=str(meta.get("job", "")),
             service=str(meta.get("service", "")),
             running=running,
             counts=count(ledger, planned, totals),
             images=totals.images,
+            images_unwanted=totals.images_unwanted,
             images_planned=images_planned,
             nsfw=totals.nsfw,
             spent_usd=totals.spent_micros / 1e6 if priced else None,

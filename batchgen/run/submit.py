@@ -159,7 +159,7 @@ def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) 
 
 def _say_spent(run: Context) -> None:
     budget = (run.spend.budget_micros or 0) / 1e6
-    why = f"the next submit would exceed the budget of ${budget:g}"
+    why = f"the next submit would exceed the budget of ${budget:g}: raise it"
     if run.spend.submits_left == 0:
         why = f"this run was limited to {run.pace.limit:,} submits"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)

@@ -15,6 +15,8 @@ class Tally:
     images_planned: int
     images: int
     """Saved, earlier runs included."""
+    images_unwanted: int = 0
+    """Of these, those of an earlier form of the job, which wants them no longer."""
     nsfw: int
     """Flagged images, earlier runs included."""
     spent_micros: int
@@ -45,9 +47,15 @@ class Tally:
         return cls(
             images_planned=images_planned,
             images=totals.images,
+            images_unwanted=totals.images_unwanted,
             nsfw=totals.nsfw,
             spent_micros=totals.spent_micros,
         )
+
+    @property
+    def images_done(self) -> int:
+        """Of the planned images, those that are saved."""
+        return self.images - self.images_unwanted
 
     def saved(self, images: Sequence[Image]) -> None:
         """Count the images of a variant."""

@@ -23,6 +23,7 @@ def tally(**more: object) -> Tally:
         (0.0, tally(), ["0/min"]),
         (312.0, tally(rate_limit=400.0), ["312 of 400/min", "2 min left"]),
         (312.0, tally(images=1000), ["312/min"]),
+        (312.0, tally(images=1350, images_unwanted=1000), ["312/min", "2 min left"]),
         (None, tally(spent_micros=14_000_000, projected_micros=40_000_000), ["$14.00 of $40.00"]),
         (None, tally(spent_micros=14_000_000, projected_micros=14_000_000), ["$14.00"]),
         (None, tally(spent_micros=14_000_000), ["$14.00"]),

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -150,6 +151,9 @@ def test_a_nest_deeper_than_a_parser_can_be_is_refused_in_its_words_or_ours(brac
     [
         ("a: b: c\n", 1, 5, "a text with ': ' in it needs quotes"),
         ("a: - b\n", 1, 4, "a text that starts with '- ' needs quotes"),
+        ("a:\n - {b} c\n", 2, 8, "a text that starts with { or [ needs quotes"),
+        ("a: {b} c\n", 1, 8, "a text that starts with { or [ needs quotes"),
+        ("a: [b, {c} d]\n", 1, 12, "a text that starts with { or [ needs quotes"),
         ("a: @b\n", 1, 4, "a text that starts with a special character needs quotes"),
         ("a: %b\n", 1, 4, "a text that starts with a special character needs quotes"),
         ("a: ]\n", 1, 4, "a text that starts with a special character needs quotes"),
@@ -246,9 +250,11 @@ def test_a_file_of_more_than_16_mib_is_refused(tmp_path):
 
 def test_only_a_regular_file_is_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(UsageError, match="but that is not a regular file"):
-            read_document(tmp_path / path)
+            read_document(path)
+    with pytest.raises(UsageError, match="but that is a folder"):
+        read_document(tmp_path)
     with pytest.raises(UsageError, match="but there is no such file"):
         read_document(tmp_path / "missing")
     with pytest.raises(UsageError, match="Not a directory"):

@@ -97,9 +97,9 @@ def test_it_is_printed_by_index_or_key(load, capsys):
         print_origins(job, wanted)
         assert capsys.readouterr().out == (
             f"variant 0 of 1, {key}\nimages/a/1_1x1_{key[:8]}_0.png\n\nsent\n"
-            f"  model   wavespeed-ai/imagen4{' ' * 40}  -              the default\n"
-            f"  prompt  {'a' * 59}…  job.yaml:2:25  prompts.0.text\n"
-            f"  seed    1{' ' * 59}  job.yaml:3:10  params.seed\n\nnot sent\n"
+            f"  model   wavespeed-ai/imagen4{' ' * 19}  -              the default\n"
+            f"  prompt  {'a' * 38}…  job.yaml:2:25  prompts.0.text\n"
+            f"  seed    1{' ' * 38}  job.yaml:3:10  params.seed\n\nnot sent\n"
             "  aspect_ratio  1:1  -  the model's default\n"
             "  num_images    1    -  the model's default\n"
         )

@@ -208,7 +208,7 @@ def test_a_file_with_a_mistake_in_every_row_is_not_read_to_its_end(refusals):
         ),
         (
             "{file: dir.txt}",
-            "3:12: expected a prompt file at dir.txt, but that is not a regular file",
+            "3:12: expected a prompt file at dir.txt, but that is a folder",
         ),
         (
             "{file: pipe.txt}",

@@ -107,7 +107,7 @@ def test_a_file_that_is_no_list_of_words_is_refused(tmp_path: Path):
         "zero": "a zero byte",
         "bad": "bad.txt:3: expected a } for this {",
         "pipe": "not a regular file",
-        "folder": "not a regular file",
+        "folder": "that is a folder",
         "device": "not a regular file",
         "latin": "latin.txt:2:1: expected UTF-8 text",
         "large": "at most 16 MiB",

@@ -131,7 +131,7 @@ def test_some_parts_know_only_their_own(folder):
         assert ledger.part(own[0]) is ledger.parts[part_of(own[0])]
         assert [ledger.part(key) is not None for key in KEYS] == [key in own for key in KEYS]
         ledger.want(KEYS)
-        assert ledger.totals().unwanted == 0
+        assert ledger.totals().images_unwanted == 0
 
 
 def _key(entry: Entry) -> str:

@@ -23,6 +23,16 @@ def test_only_the_new_variants_of_an_edited_job_are_submitted(bench: Bench):
     assert found["images"] == 7
 
 
+def test_what_is_no_longer_wanted_is_not_counted_as_done(bench: Bench):
+    bench.job(3)
+    assert bench.run().returncode == 0
+    bench.job(["plain prompt 0", "a plum", "a fig"])
+    assert bench.run("--limit", 1).returncode == 4
+    done = cli.run_batchgen("status", bench.dataset, cwd=bench.folder)
+    assert "images    2 of 3, 0 flagged NSFW; 2 more, no longer wanted\n" in done.stdout
+    assert "$0.200 when the job is done" in done.stdout
+
+
 def test_order_names_and_pace_are_no_reason_to_submit_again(bench: Bench):
     bench.job(["a pear", "a plum"], matrix={"seed": [1, 2]})
     assert bench.run().returncode == 0

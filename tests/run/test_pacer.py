@@ -176,7 +176,7 @@ async def test_those_turned_away_together_count_once(clock):
     assert await start(pacer) - together[0] == pytest.approx(1.5)
 
 
-async def test_a_run_gives_up_when_nothing_is_accepted_for_long(clock):
+async def test_a_run_gives_up_when_nothing_is_accepted_for_long(clock, caplog):
     pacer = make(clock)
     began = clock.now
     for _ in range(IN_A_ROW - 1 + STRIKES):
@@ -186,6 +186,8 @@ async def test_a_run_gives_up_when_nothing_is_accepted_for_long(clock):
     assert clock.code is ExitCode.INCOMPLETE
     assert "cannot be reached" in clock.why
     assert clock.now - began > 600
+    # Said once, and early: a bar that stands still explains nothing.
+    assert [r.message for r in caplog.records] == ["no submit is accepted: refused; trying again"]
 
 
 async def test_an_accepted_submit_ends_the_trouble(clock):
