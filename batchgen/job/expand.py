@@ -246,6 +246,10 @@ class Expander:
                 known.pop("seed", None)
             for name, _ in template.missing(known):
                 braces = f"{{{name}}}"
+                if not self.every_axis and name in self.columns:
+                    wrong = f"expected a value for {braces} here, as {name}: ..., got none; "
+                    wrong += "matrix does not reach what is under add"
+                    return prompt.again or prompt.place.within(braces, 0), wrong
                 return prompt.place.within(braces, 0), no_value(name, known, grid.labels)
         return None
 

@@ -159,7 +159,7 @@ def _override(layers: Layers, way: str, document: Document) -> None:
         elif isinstance(here, dict):
             path = (*path, step)
             if not last and step not in here:
-                layers.put(path, _EMPTY)
+                layers.put(path, parse_document("{}", file=start.file, shown=start.source))
         else:
             raise _wrong(
                 start, f"{'.'.join(map(str, path))} is {describe(here)}; it has no {step!r}"
@@ -190,6 +190,3 @@ def _copied(value: object) -> object:
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
     return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-_EMPTY = parse_document("{}", file="--set")

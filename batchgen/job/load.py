@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem
@@ -71,7 +72,7 @@ class _Loader:
             known=matrix.known,
             most=self.shape.run.max_variants,
             links={str(link.name): frozenset(str(p.name) for p in link.points) for link in links},
-            lists=WordLists(self.file.parent),
+            lists=cache(WordLists),
         )
         prompts = reader.read(self.shape.prompts)
         reader.known = matrix.base
@@ -139,6 +140,9 @@ class _Loader:
 
     def _lost_words(self, prompts: Iterable[Prompt]) -> None:
         """Placeholders that nothing can fill: the others need a job without mistakes."""
+        written = [self.document.value] if isinstance(self.document.value, dict) else []
+        if not all(isinstance(w.get(n, {}), dict) for w in written for n in ("matrix", "vars")):
+            return  # what would fill them cannot be read
         lists = [raw for raw in self.shape.matrix.values() if isinstance(raw, list)]
         points = [item for raw in lists for item in raw if isinstance(item, dict)]
         brought = [params for item in points if isinstance(params := item.get("params"), dict)]

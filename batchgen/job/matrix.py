@@ -53,6 +53,11 @@ class MatrixReader:
         self.base = Known.of([self.shape.model])
         added = [item.get(MODEL, self.shape.model) for item in self.shape.add]
         self.every = Known.of([*ids, *(name for name in added if isinstance(name, str))])
+        unlike = f"by {self.shape.model}, which is not among the models of matrix"
+        for index, item in enumerate(self.shape.add):
+            if MODEL not in item and self.shape.model not in ids:
+                told = f"this variant is made {unlike}; give it a model of its own"
+                self.warnings.append(self.document.place(("add", index)).problem(told))
 
     def _swept_models(self) -> bool:
         """Whether every variant has its model from an axis."""

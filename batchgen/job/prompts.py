@@ -31,6 +31,8 @@ class _Raw:
     fields: Mapping[str, object]
     place: Callable[[str, bool], Place]
     """The place of a field's value, or of its key."""
+    home: Place
+    """In the job file that has it, or that names the file it is in: word lists are beside that."""
 
 
 @dataclass(kw_only=True)
@@ -43,7 +45,8 @@ class PromptReader:
     """Variants that the job may have; every prompt makes one at the least."""
     links: Mapping[str, frozenset[str]]
     """The names of the points of each axis of mappings."""
-    lists: WordLists
+    lists: Callable[[Path], WordLists]
+    """Those of a folder."""
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     placeholders: set[str] = field(default_factory=set)
@@ -94,7 +97,7 @@ class PromptReader:
 
             named = item.get("prompt")
             if "text" in item:
-                found.append(self._prompt(_Raw(fields=item, place=place)))
+                found.append(self._prompt(_Raw(fields=item, place=place, home=place("", False))))
                 if isinstance(item.get("id"), str) and item["id"] in known:
                     wrong = f"the id {item['id']!r} was given before; name it as prompt"
                     self._refuse(place("id", False), wrong)
@@ -116,7 +119,8 @@ class PromptReader:
         fields = {name: value for name, value in item.items() if name != "prompt"}
         if "id" in fields:
             self._refuse(place("id", True), "expected either prompt or id, got both")
-        own = self._prompt(_Raw(fields={**fields, "id": prompt.id, "text": "x"}, place=place))
+        fields |= {"id": prompt.id, "text": "x"}
+        own = self._prompt(_Raw(fields=fields, place=place, home=place("", False)))
         if own is None:
             return None
         values = {**prompt.values, **own.values}
@@ -130,9 +134,10 @@ class PromptReader:
                 return self.document.place((*path, name), of_key=of_key)
 
             if isinstance(item, str):
-                yield _Raw(fields={"text": item}, place=place)
+                yield _Raw(fields={"text": item}, place=place, home=place("", False))
             elif isinstance(item, PromptEntry):
-                yield _Raw(fields=item.model_dump(exclude_unset=True), place=place)
+                fields = item.model_dump(exclude_unset=True)
+                yield _Raw(fields=fields, place=place, home=place("", False))
             else:
                 yield from self._rows(item, place)
 
@@ -154,7 +159,7 @@ class PromptReader:
                     beside = name in shared and name not in own
                     return place(name, of_key) if beside else row
 
-                yield _Raw(fields={**shared, **fields}, place=where)
+                yield _Raw(fields={**shared, **fields}, place=where, home=place("file", False))
         except JobError as error:
             self.problems.extend(error.problems)
         except UsageError as error:
@@ -191,7 +196,7 @@ class PromptReader:
             self._refuse(place, f"expected a number of texts or all, got {describe(sample)}")
             return None
         try:
-            tree = parse(prompt.text, self.lists.find)
+            tree = parse(prompt.text, self.lists(folder_of(raw.home)).find)
         except WildcardError as error:
             self._refuse(prompt.place.within(prompt.text, error.offset), error.message)
             return None

@@ -3,6 +3,12 @@
 It holds the size and the checksum of a file that was found sound, as it was when it was closed: a
 file that fits it is the same, byte for byte. A million variants are compared in half a second; to
 look through their records and indexes takes ten.
+
+What a run writes is not looked through again before it is sealed: that would take the ten seconds
+at the end of each. A disk that damages a page under a run is found all the same, because the seal
+is of what the system holds in memory, and the next opening reads the disk. What is sealed as sound
+is a page that was damaged and read again while the run had the file open, or that another program
+wrote into it past SQLite.
 """
 
 import json

@@ -75,6 +75,18 @@ def test_mistakes_are_told_where_they_were_written(load, tmp_path):
     assert job.folder == Path("sub/made")
 
 
+def test_word_lists_are_beside_the_file_that_has_the_prompt(load, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/base.yaml").write_text("prompts: [{text: A __fruit__, sample: all}]\n")
+    (tmp_path / "sub/fruit.txt").write_text("fig\n")
+    job = load("name: k\nextends: [sub/base.yaml]\n", fruit_txt="pear\n")
+    assert [v.request["prompt"] for v in job.variants] == ["A fig"]
+    # A row of a file of prompts has those of the job file that names it.
+    (tmp_path / "sub/p.txt").write_text("A __fruit__\n")
+    job = load("name: k\nprompts: [{file: sub/p.txt, sample: all}]\n", fruit_txt="pear\n")
+    assert [v.request["prompt"] for v in job.variants] == ["A pear"]
+
+
 @pytest.mark.parametrize(
     ("extends", "base", "problem"),
     [
@@ -122,6 +134,7 @@ def test_values_set_on_the_command_line_replace_those_of_the_file(load, monkeypa
     [
         ("matrix.seed=[1, x]", f"1:17: {SEED}, got the text 'x'"),
         ("run.bugdet=3", "1:12: unknown key 'bugdet'; did you mean 'budget'?"),
+        ("a.b.c=1", "1:1: unknown key 'a'"),
         ("matrix.sed=[1]", "has no parameter 'sed'; did you mean 'seed'?"),
         ("prompts.3=a", "1:1: expected an index below 1 in prompts.3, got '3'"),
         ("prompts.x=a", "1:1: expected an index below 1 in prompts.x, got 'x'"),

@@ -351,3 +351,15 @@ def test_a_model_that_is_nearly_a_built_in_one_is_suggested(load, refusals):
     assert warning.message.endswith("; did you mean 'google/imagen4'?")
     (wrong,) = refusals(JOB + "model: imagen4-ultra\n")
     assert wrong.endswith("got the text 'imagen4-ultra'; did you mean 'google/imagen4-ultra'?")
+
+
+def test_what_is_added_without_one_of_the_models_is_warned_of(load):
+    models = "matrix: {model: [google/imagen4-fast, google/imagen4-ultra]}\n"
+    added = "add: [{text: A fig}, {text: A plum, model: google/imagen4-fast}]\n"
+    (warning,) = load(f"name: k\nprompts: [A pear]\n{models}{added}").warnings
+    assert f"{warning.line}:{warning.column}: {warning.message}" == (
+        "4:7: this variant is made by wavespeed-ai/imagen4, which is not among the models of "
+        "matrix; give it a model of its own"
+    )
+    of_job = "model: google/imagen4-fast\n"
+    assert load(f"name: k\n{of_job}prompts: [A pear]\n{models}{added}").warnings == ()
