@@ -78,11 +78,14 @@ class Uploads:
             found = self._db.execute("SELECT stamp FROM objects WHERE name = ?", (name,)).fetchone()
             return str(found[0]) if found else ""
 
-    def stamped(self) -> list[str]:
-        """The names of those objects that are files here, too."""
-        with self._telling():
-            found = self._db.execute("SELECT name FROM objects WHERE stamp != ''")
-            return [name for (name,) in found]
+    def stamped(self) -> Iterator[str]:
+        """The names of those objects that are files here, too, a thousand in memory at a time."""
+        sql = "SELECT name FROM objects WHERE stamp != '' AND name > ? ORDER BY name LIMIT 1000"
+        names = [""]
+        while names:
+            with self._telling():
+                names = [name for (name,) in self._db.execute(sql, (names[-1],))]
+            yield from names
 
     def add(self, name: str, size: int, stamp: str = "") -> None:
         """Remember that *name* is in the bucket."""

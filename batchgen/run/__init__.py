@@ -4,7 +4,8 @@ Begin reading at ``making``, the list of stages, and ``life``, the way of one va
 
 * what is wanted: ``options``, ``access``, ``limits``, ``sharding``, ``checking``, ``approval``
 * claiming the dataset: ``claiming``, ``parting``, ``opening``, ``rebuild``
-* a dataset in a bucket: ``claims``, ``bringing``, ``mirroring``, ``mirror``, ``rest``
+* a dataset in a bucket: ``claims``, ``bringing``, ``mirroring``, ``mirror``, ``rest``,
+  ``hands``
 * what is left to do: ``planning``, ``settle``, ``adoption``, ``history``
 * money: ``prices``, ``money``, ``spend``, ``purse``
 * one variant: ``life``, ``submit``, ``follow``, ``collect``, all with one ``context``

@@ -38,12 +38,25 @@ def visit(place: str | Path) -> Path:
         claim, _ = look(bucket)
         if claim and not is_ours(claim, uploads):
             with locked(folder.lock):
-                bring(bucket, claim, folder, uploads)
+                _catch_up(bucket, claim, folder, uploads)
     except (StorageError, LockedError) as error:
         if not folder.ledger.exists():
             raise
         log.warning("%s; this is how it was when it was last seen from here", error)
     return root
+
+
+def _catch_up(bucket: Bucket, claim: Claim, folder: DatasetFolder, uploads: Uploads) -> None:
+    seen = [claim.run, claim.beat]
+    if uploads.fact("seen") != seen or not folder.ledger.exists():
+        bring(bucket, claim, folder, uploads)
+        uploads.tell(seen=seen)
+    if not claim.ended:
+        log.warning(
+            "%s is in use by %s; this is how it was at its last checkpoint",
+            bucket.address,
+            claim.owner,
+        )
 
 
 def open_dataset(place: str | Path) -> Dataset:

@@ -19,16 +19,16 @@ from batchgen.dataset.bucket import TakenError
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads
 from batchgen.errors import ExitCode, StorageError
+from batchgen.ledger.entry import DROPPED
 from batchgen.run.claims import BEAT, Hold
-from batchgen.run.rest import SIDES, Rest
+from batchgen.run.hands import handled
+from batchgen.run.rest import AT_ONCE, SIDES, Rest
 from batchgen.run.stop import Stop
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 16
-"""Uploads at the same time: at 0.2 s for an image, what the highest tier makes."""
 WINDOW = 128
 """Rows that are looked at together; none of the next ones is before all of these are there."""
 CHECKPOINT = 60.0
@@ -53,6 +53,8 @@ class Mirror:
     """Bytes of the manifest whose images are in the bucket."""
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     _moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _trouble: str = ""
+    """Why an image cannot be uploaded, whatever the bucket does."""
     _rest: Rest = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,13 +84,15 @@ class Mirror:
         """Upload the images that are left. Raises StorageError when not all could be."""
         await self.leave()
         await self._in_time(self._catch_up())
+        if self._trouble:
+            raise StorageError(self._trouble)
 
     async def publish(self) -> str:
         """Upload everything else; returns the hash of the ledger in the bucket.
 
         That is empty when images are missing in the bucket. Raises StorageError.
         """
-        return await self._in_time(self._publish())
+        return await self._in_time(self._publish(all_of_it=True))
 
     async def save(self) -> None:
         """Upload all that was done outside of a run, and let go. Raises StorageError."""
@@ -155,7 +159,7 @@ class Mirror:
                 rows, place = await asyncio.to_thread(self._window)
                 if place == self.place:
                     return  # the last row is being written right now
-                await self._send_all(rows)
+                await handled(rows, self._send, hands=AT_ONCE)
                 self.place = place
 
     def _window(self) -> tuple[list[Mapping[str, object]], int]:
@@ -171,38 +175,25 @@ class Mirror:
                 place += len(line)
         return rows, place
 
-    async def _send_all(self, rows: list[Mapping[str, object]]) -> None:
-        left = iter(rows)
-
-        async def some() -> None:
-            for row in left:
-                await self._send(row)
-
-        hands = [asyncio.create_task(some()) for _ in range(min(AT_ONCE, len(rows)))]
-        try:
-            await asyncio.wait(hands, return_when=asyncio.FIRST_EXCEPTION)
-            for hand in hands:
-                if hand.done():
-                    hand.result()
-        finally:
-            for hand in hands:
-                hand.cancel()
-            await asyncio.wait(hands)
-
     async def _send(self, row: Mapping[str, object]) -> None:
-        """Upload the image of *row*, if it is here, and drop it then. Raises StorageError."""
-        name = str(row["file_name"])
+        """Upload the image of *row*, unless that was done, and drop it then. Raises StorageError.
+
+        One that is not as it was saved is noted, and keeps no other from being uploaded.
+        """
+        name, sha256 = str(row["file_name"]), str(row["sha256"])
         path = self.folder.root / name
-        data = await asyncio.to_thread(_content, path)
+        data = await asyncio.to_thread(_content, path, sha256)
         if data is None:
-            return
-        if hashlib.sha256(data).hexdigest() != row["sha256"]:
-            log.warning("%s is not the image that was saved, and is not uploaded", path)
+            if not name.startswith(DROPPED) and (path.exists() or not self.uploads.size(name)):
+                self._trouble = (
+                    f"{path} is not the image that was saved; "
+                    f"batchgen verify {self.hold.bucket.address} --repair mends that"
+                )
             return
         size = await self.hold.bucket.upload(name, data, str(row["media_type"]))
         if size != len(data):
-            raise StorageError(f"{self.hold.bucket.address}/{name} has {size} bytes, {len(data)}"
-                               " were sent")  # fmt: skip
+            place = f"{self.hold.bucket.address}/{name}"
+            raise StorageError(f"{place} has {size} bytes, but {len(data)} were sent")
         self.uploads.add(name, size)
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
@@ -214,12 +205,12 @@ class Mirror:
             await asyncio.sleep(pause)
             begun = time.monotonic()
             try:
-                await self._publish()
+                await self._publish(all_of_it=False)
             except StorageError as error:
                 log.warning("%s; tried again at the next checkpoint", error)
             pause = max(CHECKPOINT, 20 * (time.monotonic() - begun))
 
-    async def _publish(self) -> str:
+    async def _publish(self, *, all_of_it: bool) -> str:
         """Upload all that is no image as it is now, when the images that it names are there.
 
         Returns the hash of the ledger; empty when an image is on its way to the manifest, and
@@ -228,17 +219,22 @@ class Mirror:
         end = _size(self.folder.manifest_jsonl)
         moment = await self._rest.stage()
         await self._catch_up(end)
-        return await self._rest.upload(moment) if self.place >= end else ""
+        # A run that was asleep may have lost the bucket, and must not write over what came since.
+        await asyncio.to_thread(self.hold.beat)
+        if self.place < end:
+            return ""
+        return await self._rest.upload(moment, all_of_it=all_of_it)
 
 
-def _content(path: Path) -> bytes | None:
-    """The bytes of the file at *path*; None when there is none."""
+def _content(path: Path, sha256: str) -> bytes | None:
+    """The bytes of the file at *path*, if they have this hash."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    return data if hashlib.sha256(data).hexdigest() == sha256 else None
 
 
 def _size(path: Path) -> int:

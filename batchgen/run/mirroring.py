@@ -8,7 +8,7 @@ from contextlib import ExitStack, asynccontextmanager
 from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads, uploads_of
-from batchgen.errors import LockedError, StorageError
+from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.run.bringing import bring
 from batchgen.run.claiming import Patience, acquire
 from batchgen.run.claims import Hold, is_ours, look, refuse, take
@@ -53,12 +53,24 @@ async def mirrored(
     beating = asyncio.create_task(mirror.beat())
     try:
         yield mirror
+    except UsageError:
+        await _give_back(mirror)
+        raise
     finally:
         beating.cancel()
         await asyncio.wait({beating})
         await mirror.leave()
     if not beating.cancelled():
         beating.result()
+
+
+async def _give_back(mirror: Mirror) -> None:
+    """Let go of a bucket in which a run that cannot begin has done nothing."""
+    try:
+        if mirror.folder.ledger.exists():
+            await mirror.save()
+    except StorageError as error:
+        log.warning("%s; only a run from here can go on", error)
 
 
 async def _own_soon(  # all but four have names

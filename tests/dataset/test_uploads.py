@@ -36,7 +36,7 @@ def test_it_is_remembered_by_whoever_opens_it_next(tmp_path: Path):
     assert again.fact("other") is None
     assert (again.size("images/a.png"), again.size("images/b.png")) == (3, None)
     assert (again.stamp("manifest.jsonl"), again.stamp("images/a.png")) == ("9:1", "")
-    assert again.stamped() == ["manifest.jsonl"]
+    assert list(again.stamped()) == ["manifest.jsonl"]
     again.forget("manifest.jsonl")
     assert uploads.size("manifest.jsonl") is None
 
@@ -50,7 +50,7 @@ def test_a_listing_replaces_it_and_keeps_what_files_are_known_by(tmp_path: Path)
     uploads.relist(Object(name=name, bytes=size) for name, size in there)
     assert {name: uploads.size(name) for name, _ in there} == dict(there)
     assert uploads.size("gone.png") is None
-    assert uploads.stamped() == ["same.csv"]
+    assert list(uploads.stamped()) == ["same.csv"]
 
     def fails() -> Iterator[Object]:
         yield Object(name="x", bytes=1)

@@ -1,6 +1,7 @@
 """A dataset in a bucket: nothing lost, doubled or bought twice, whoever goes on with it."""
 
 import json
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,8 +41,10 @@ class Cloud:
         self.bench.env = {**self.own, **self.store.env, "XDG_DATA_HOME": str(data)}
         self.bench.dataset = data / "batchgen" / Address.parse(url).slug
 
-    def job(self, prompts: object, url: str = URL, **keys: object) -> None:
-        self.bench.job(prompts, output={"dir": url, **keys})
+    def job(
+        self, prompts: object, url: str = URL, *, also: tuple[str, ...] = (), **keys: object
+    ) -> None:
+        self.bench.job(prompts, output={"dir": url, "also": list(also)}, **keys)
 
     def run(self, *options: object) -> cli.Done:
         return self.bench.run(*options, patch=PATCH)
@@ -86,7 +89,7 @@ def cloud(bench: Bench) -> Iterator[Cloud]:
 def test_images_and_all_that_describes_them_go_to_the_bucket(cloud: Cloud, scheme):
     url = f"{scheme}://{BUCKET}/sets/job"
     cloud.at("here", url)
-    cloud.job(5, url, also=["captions"])
+    cloud.job(5, url, also=("captions",))
     done = cloud.run()
     assert done.returncode == 0, done.stderr
     assert cloud.made() == 5
@@ -147,7 +150,7 @@ def test_what_could_not_be_uploaded_stays_and_is_uploaded_by_the_next_run(cloud:
 
 
 def test_a_killed_run_goes_on_from_its_folder(cloud: Cloud):
-    cloud.job(8, also=[])
+    cloud.job(8)
     cloud.store.wrong = {"images/": 500}  # so that they are here when it is killed
     cloud.bench.service.hold(completion=5)
     with cloud.bench.start(patch=PATCH) as running:
@@ -314,3 +317,78 @@ def test_without_obstore_it_is_said_what_to_install(cloud: Cloud):
     assert done.returncode == 2, done.stderr
     assert "pip install 'batchgen[cloud]'" in done.stderr
     assert cloud.bench.service.counts()["received"] == 0
+
+
+def _crash(cloud: Cloud, point: int) -> bool:
+    """Run and die at that moment; False when the run ends before it comes."""
+    source = "import tests.support.crashing as m; m.main()"
+    words = (point, "--", "run", "job.yaml")
+    done = cli.run_forked(source, *words, cwd=cloud.bench.folder, env=cloud.bench.env)
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+def _check_after_crash(cloud: Cloud, variants: int) -> None:
+    done = cloud.run()
+    assert done.returncode in {0, 5}, done.stderr
+    states = cloud.bench.states()
+    assert states["saved"] + states["uncertain"] == variants
+    assert set(cloud.bench.service.counts().by_request("billed").values()) <= {1}
+    assert cloud.made() == states["saved"]
+    assert cloud.bench.image_files() == []
+    assert cloud.claim()["ended"] is True
+
+
+# Of about 190 moments: around the claim, images and what is uploaded at the end.
+@pytest.mark.parametrize("point", [2, 6, 60, 80, 95, 110, 140, 170, 185])
+def test_a_run_killed_at_a_step_of_an_upload_is_finished_by_the_next(cloud: Cloud, point):
+    cloud.job(4, run={"concurrency": 2})
+    _crash(cloud, point)
+    _check_after_crash(cloud, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("first", range(1, 9))
+def test_a_run_killed_at_any_step_of_an_upload_is_finished_by_the_next(bench: Bench, first):
+    point, crashed, root = first, True, bench.folder
+    while crashed:
+        bench.service.reset()
+        own = Bench(root / str(point), bench.service)
+        own.folder.mkdir()
+        with object_store() as store:
+            cloud = Cloud(own, store)
+            cloud.job(4, run={"concurrency": 2})
+            crashed = _crash(cloud, point)
+            _check_after_crash(cloud, 4)
+        point += 8
+    assert point > 150
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_signal_ends_a_run_whose_store_hangs(cloud: Cloud, signals):
+    cloud.job(3)
+    cloud.store.hanging = "images/"
+    patch = {**PATCH, "batchgen.run.mirror.HURRIED": 0.2 if signals == 1 else 30.0}
+    with cloud.bench.start(patch=patch) as running:
+        running.until_states(saved=3)
+        for _ in range(signals):
+            running.process.signal(signal.SIGTERM)
+            running.process.until(lambda: "SIGTERM" in running.process.stderr)
+        assert running.process.wait() == 143
+    cloud.store.hanging = ""
+    assert len(cloud.bench.image_files()) == 3
+    assert cloud.run().returncode == 0
+    assert cloud.made() == 3
+    cloud.bench.check_billed_once(3)
+
+
+def test_a_run_that_cannot_begin_gives_the_bucket_back(cloud: Cloud):
+    cloud.job(1, matrix={"seed": "0..1999"})
+    done = cloud.run()
+    assert done.returncode == 2, done.stderr
+    assert "say --yes" in done.stderr
+    cloud.at("there")
+    cloud.job(3)
+    assert cloud.run().returncode == 0
+    cloud.bench.check_billed_once(3)

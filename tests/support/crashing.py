@@ -2,9 +2,10 @@
 
 ``python -m tests.support.crashing 7 -- run job.yaml`` counts the moments straight before and after
 every commit of the ledger, every image that gets its final name, every append to the manifest or
-the evidence and every small file that is written whole, and dies by SIGKILL at the seventh. The
-product has no hook for this: what it calls is wrapped from outside. With a number beyond the last
-moment it runs as ever.
+the evidence, every small file that is written whole and every step of an upload, and dies by
+SIGKILL at the seventh. The product has no hook for this: what it calls is wrapped from outside.
+With
+a number beyond the last moment it runs as ever.
 """
 
 import os
@@ -19,7 +20,9 @@ from typing import Any
 import batchgen.cli
 from batchgen.api import retry
 from batchgen.dataset import card, folder, huggingface, placing
+from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.manifest import Manifest
+from batchgen.dataset.uploads import Uploads
 from batchgen.ledger.writer import Writer
 from batchgen.run import making, reports, settle
 
@@ -52,6 +55,21 @@ class Fuse:
         return wrapped
 
 
+def lay_on_uploads(fuse: Fuse) -> None:
+    """Wrap the steps of what goes to a bucket."""
+    uploading = Bucket.upload
+
+    async def upload(bucket: Bucket, *args: Any) -> int:
+        fuse.moment()
+        size = await uploading(bucket, *args)
+        fuse.moment()
+        return size
+
+    setattr(Bucket, "upload", upload)  # noqa: B010  # as the others
+    for owner, name in ((Bucket, "write"), (Uploads, "add"), (Uploads, "tell"), (Path, "unlink")):
+        setattr(owner, name, fuse.around(getattr(owner, name)))
+
+
 def lay(fuse: Fuse) -> None:
     """Wrap the durable steps, wherever they are called from."""
     places: dict[str, tuple[object, ...]] = {
@@ -73,7 +91,9 @@ def main() -> None:
     point, dashes, *rest = sys.argv[1:]
     assert dashes == "--"
     retry.BACKOFF_BASE, settle.BETWEEN_READINGS = 0.001, 0.01
-    lay(Fuse(int(point)))
+    fuse = Fuse(int(point))
+    lay(fuse)
+    lay_on_uploads(fuse)
     sys.argv = ["batchgen", *rest]
     batchgen.cli.main()
 

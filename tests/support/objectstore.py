@@ -5,6 +5,7 @@ It keeps what it is sent, minds the conditions of conditional writes, and goes w
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Store:
     """Method and name of each, in their order."""
     wrong: dict[str, int] = field(default_factory=dict)
     """What names contain, and the status that is answered to a write then."""
+    hanging: str = ""
+    """What names contain whose writes are not answered, as long as it is set."""
     generation: int = 0
 
     def names(self, prefix: str = "") -> list[str]:
@@ -92,6 +95,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         bucket, name, _ = self._place()
         data = self.rfile.read(int(self.headers["Content-Length"]))
+        while self.store.hanging and self.store.hanging in name:
+            time.sleep(0.02)
         with self.lock:
             self.store.requests.append(("PUT", name))
             status = next((s for part, s in self.store.wrong.items() if part in name), 0)
