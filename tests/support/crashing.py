@@ -4,8 +4,7 @@
 every commit of the ledger, every image that gets its final name, every append to the manifest or
 the evidence, every small file that is written whole and every step of an upload, and dies by
 SIGKILL at the seventh. The product has no hook for this: what it calls is wrapped from outside.
-With
-a number beyond the last moment it runs as ever.
+With a number beyond the last moment it runs as ever.
 """
 
 import os
