@@ -122,8 +122,8 @@ class Bucket:
         # S3 compares the bytes with their checksum before it keeps them.
         more = {"checksum_algorithm": "SHA256"} if address.scheme == "s3" else {}
         try:
-            options = {**_CLIENT, **_plain_http()}
             make: Any = from_url  # it has a form for each scheme
+            options = {**_CLIENT, "allow_http": _plain_http(address.scheme)}
             store = make(str(address), retry_config=_RETRIES, client_options=options, **more)
         except (BaseError, ValueError) as error:
             raise UsageError(f"cannot use {address}: {_reason(error)}") from None
@@ -233,10 +233,10 @@ class Bucket:
             raise StorageError(f"cannot {doing} {place}: {_reason(error)}") from None
 
 
-def _plain_http() -> dict[str, object]:
-    """obstore reads this from the environment for S3 alone; emulators of the others need it too."""
-    told = os.environ.get("AWS_ALLOW_HTTP", os.environ.get("ALLOW_HTTP", ""))
-    return {"allow_http": True} if told.lower() in {"1", "true"} else {}
+def _plain_http(scheme: str) -> bool:
+    """As obstore reads it, which looks no more when it is given options; gs:// allows it always."""
+    told = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}.get(scheme)
+    return told is None or os.environ.get(told, "").lower() in {"1", "true"}
 
 
 def _version(found: Mapping[str, Any]) -> dict[str, str]:
@@ -253,7 +253,10 @@ _SAYINGS = (
     (r"status code: 40[13]", "it is not allowed; credentials come from the environment"),
     (r"Account must be specified", "AZURE_STORAGE_ACCOUNT_NAME is not set"),
     (r"error sending request", "the store does not answer"),
-    (r"builder error", "its address is plain http; allow that with AWS_ALLOW_HTTP=true"),
+    (
+        r"builder error",
+        "its address is plain http; AWS_ALLOW_HTTP=true allows that, for an emulator",
+    ),
 )
 
 

@@ -72,7 +72,7 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
                 "AZURE_STORAGE_ACCOUNT_NAME": ACCOUNT,
                 "AZURE_STORAGE_ACCOUNT_KEY": ACCOUNT_KEY,
                 "AZURE_STORAGE_ENDPOINT": endpoint,
-                "ALLOW_HTTP": "true",
+                "AZURE_ALLOW_HTTP": "true",
             }
         finally:
             process.terminate()
