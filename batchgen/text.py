@@ -38,8 +38,9 @@ def redact(text: str) -> str:
 
     To be called before a text is cut: a part of a key is not known.
     """
-    for secret in _secrets.values():
-        text = secret.sub("***", text)
+    as_it_is = "\\" not in text and "%" not in text  # as most answers: a fifth of the time
+    for secret, any_form in _secrets.items():
+        text = text.replace(secret, "***") if as_it_is else any_form.sub("***", text)
     return text
 
 

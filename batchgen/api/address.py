@@ -4,6 +4,7 @@ Pure functions of names and numbers; nothing is looked up. A name says little ab
 so an image host is judged by the number that is really being connected to.
 """
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from yarl import URL
@@ -49,7 +50,11 @@ _NAT64 = ip_network("64:ff9b::/96")
 
 def is_loopback(url: URL) -> bool:
     """Whether *url* names this very machine by a loopback name or address."""
-    host = url.host or ""
+    return _names_loopback(url.host or "")
+
+
+@lru_cache(maxsize=64)  # every image of a service comes from the same few hosts
+def _names_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

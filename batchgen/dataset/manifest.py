@@ -20,7 +20,7 @@ Row = Mapping[str, object]
 
 # Spreadsheets take a text that begins with one of these for a formula, and would run it; the last
 # four are the full-width forms of the first.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20")
 
 _FIRST = ("file_name", "prompt_id", "prompt", "negative_prompt", "seed", "aspect_ratio")
 _LAST = (
@@ -230,15 +230,13 @@ def _lines(
 def _csv_line(cells: Iterable[object], *, safe: bool) -> bytes:
     text = io.StringIO()
     # The writer quotes what holds a character of its own line end, so that has to be "\r\n".
-    csv.writer(text).writerow(_cell(cell, safe=safe) for cell in cells)
+    csv.writer(text).writerow([_cell(cell, safe=safe) for cell in cells])
     return text.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
 def _cell(value: object, *, safe: bool) -> object:
-    if value is None:
-        return ""
-    if safe and isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
+    if isinstance(value, str):
+        return f"'{value}" if safe and value[:1] in _FORMULA else value
     return str(value).lower() if isinstance(value, bool) else value
 
 

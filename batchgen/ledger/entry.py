@@ -12,7 +12,7 @@ A variant that was never touched has no entry: it is planned. Money may have bee
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Unpack
@@ -98,7 +98,22 @@ class Entry:
         """The entry after its move to *state*. Raises IllegalMoveError when that is not legal."""
         if state not in LEGAL[self.state]:
             raise IllegalMoveError(f"{self.key}: {self.state} cannot become {state}")
-        return replace(self, state=state, revision=self.revision + 1, **changes)
+        return self._changed(state=state, revision=self.revision + 1, **changes)
+
+    def polled(self) -> "Entry":
+        """The entry after one more poll; no move, it reaches the disk with the next one."""
+        return self._changed(polls=self.polls + 1)
+
+    def begun(self, queue_ms: int) -> "Entry":
+        """The entry once its making was seen to have begun; no move either."""
+        return self._changed(queue_ms=queue_ms)
+
+    def _changed(self, **changes: object) -> "Entry":
+        """As ``dataclasses.replace``, which takes five times as long, five times for an image."""
+        made = object.__new__(Entry)
+        made.__dict__.update(self.__dict__)
+        made.__dict__.update(changes)
+        return made
 
     @property
     def paid(self) -> bool | None:

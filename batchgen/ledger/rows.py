@@ -9,6 +9,7 @@ from dataclasses import fields
 from datetime import datetime
 
 from batchgen.ledger.entry import Entry, IllegalMoveError, Image, State, TakenIdError
+from batchgen.ledger.fields import Fields
 
 SCHEMA_VERSION = 2
 _SCHEMA = """
@@ -34,13 +35,12 @@ CREATE TABLE images (
 # As it is added to a ledger of version 1, so that the two do not differ.
 _LABELS = "ALTER TABLE variants ADD COLUMN labels TEXT"
 COLUMNS = [f.name for f in fields(Entry)]
-_INSERT = (
-    f"INSERT INTO variants ({', '.join(COLUMNS)}) "
-    f"VALUES ({', '.join(':' + name for name in COLUMNS)})"
-)
+_CHANGED = ["state", "revision", *Fields.__annotations__]
+# By position: to look values up by name takes longer than SQLite needs for the statement.
+_INSERT = f"INSERT INTO variants ({', '.join(COLUMNS)}) VALUES ({', '.join('?' for _ in COLUMNS)})"
 _UPDATE = (
-    f"UPDATE variants SET {', '.join(f'{name} = :{name}' for name in COLUMNS[1:])} "
-    "WHERE key = :key AND revision = :revision - 1"
+    f"UPDATE variants SET {', '.join(f'{name} = ?' for name in _CHANGED)} "
+    "WHERE key = ? AND revision = ?"
 )
 MAX_VALUE = 16 * 1024 * 1024  # bytes of one value; a prompt of a million characters has four
 # A ledger is only a file that others may have edited: these become parts of paths and addresses.
@@ -90,10 +90,14 @@ def check_tables(db: sqlite3.Connection, *, upgrading: bool = False) -> None:
 
 def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
     """Write a move and its images; it has to follow the revision that the ledger knows."""
-    row = {**vars(entry), **_texts(entry)}
-    new = entry.revision == 1
+    row = {**vars(entry), "state": str(entry.state)}
     try:
-        changed = db.execute(_INSERT if new else _UPDATE, row).rowcount
+        if entry.revision == 1:
+            row |= _texts(entry)
+            changed = db.execute(_INSERT, [row[name] for name in COLUMNS]).rowcount
+        else:
+            values = [row[name] for name in _CHANGED]
+            changed = db.execute(_UPDATE, [*values, entry.key, entry.revision - 1]).rowcount
     except sqlite3.IntegrityError as error:
         if "prediction_id" in str(error):
             message = f"another variant has the prediction {entry.prediction_id}"
@@ -101,8 +105,10 @@ def move(db: sqlite3.Connection, entry: Entry, images: Sequence[Image]) -> None:
         raise IllegalMoveError(f"{entry.key}: {error}") from None
     if changed != 1:
         raise IllegalMoveError(f"{entry.key}: revision {entry.revision} does not follow the ledger")
-    if images:  # those of an earlier download, whose files were lost
-        db.execute("DELETE FROM images WHERE key = ?", (entry.key,))
+    if not images:
+        return
+    # Those of an earlier download, whose files were lost.
+    db.execute("DELETE FROM images WHERE key = ?", (entry.key,))
     rows = [
         (entry.key, i.index, i.file_name, i.bytes, i.sha256, i.media_type, i.width, i.height,
          i.nsfw, i.saved_at)

@@ -1,11 +1,13 @@
 """The one writer of a ledger: a thread that commits together what waits together."""
 
 import asyncio
+import math
 import os
 import queue
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -16,6 +18,8 @@ from batchgen.errors import StorageError
 from batchgen.ledger.rows import MAX_VALUE
 
 _MAX_BATCH = 1_000
+# Seconds between two commits, at the least; a move that comes alone does not wait.
+_APART = 0.002
 
 T = TypeVar("T")
 _Work = Callable[[sqlite3.Connection], object]
@@ -57,6 +61,7 @@ class Writer:
         self._db = connect(path, read_only=False)
         self._jobs: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._gathered: list[_Job] = []
+        self._handed = -math.inf
         self._broken: StorageError | None = None
         self._thread = threading.Thread(target=self._write_all, name="ledger", daemon=True)
         self._thread.start()
@@ -79,13 +84,13 @@ class Writer:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         if not self._gathered:
-            # What else comes up in this turn of the loop goes with it: to wake the thread costs
-            # more than a small job does.
-            loop.call_soon(self._hand_over)
+            # What else comes up meanwhile goes with it: a commit costs more than most jobs do.
+            loop.call_later(max(0.0, self._handed + _APART - loop.time()), self._hand_over)
         self._gathered.append((job, future))  # type: ignore[arg-type]  # as above
         return await future
 
     def _hand_over(self) -> None:
+        self._handed = time.monotonic()  # the clock of the loop
         jobs, self._gathered = self._gathered, []
         self._jobs.put(jobs)
 

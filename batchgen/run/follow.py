@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from batchgen.api.outcome import Poll, PollProblem
 from batchgen.api.retry import BACKOFF_CAP, backoff
@@ -42,7 +41,7 @@ async def follow(run: Context, entry: Entry) -> tuple[Entry, Prediction | None]:
     while await run.stop.pause(_apart(delay)):
         async with run.polls:
             answer = await run.service.client.result(str(entry.prediction_id))
-        entry = replace(entry, polls=entry.polls + 1)
+        entry = entry.polled()
         run.tally.polls += 1
         run.hooks.progress(run.tally)
         delay = learned.next_poll(age(), at_least=at_least)
@@ -115,7 +114,7 @@ def _waiting(run: Context, entry: Entry, answer: Prediction, age: float) -> Entr
             answer.status,
         )
     if answer.status == "processing" and entry.queue_ms is None:
-        return replace(entry, queue_ms=round(age * 1000))
+        return entry.begun(round(age * 1000))
     return entry
 
 

@@ -19,7 +19,7 @@ PRIOR_FROM = 0.5
 # What one of them lies apart, in buckets: as with a median of 8 s and one in twenty over 20 s.
 PRIOR_APART = 12.0
 YOUNG = 30
-# Once so much was observed, older observations fade: after as many more they count a third.
+# Once so much was observed, older observations fade: after as many more they count two fifths.
 MEMORY = 1_000
 # Observations after which the poll times are worked out anew (10 ms), but for the first few.
 RENEW = 200
@@ -57,14 +57,14 @@ class Latencies:
 
     def observe(self, seconds: float) -> None:
         """A prediction took so many *seconds* from its submit."""
-        total = sum(self._counts)
-        if total >= MEMORY:
-            self._counts = [count * (1 - 1 / MEMORY) for count in self._counts]
         bucket = _bucket(seconds)
         self._counts[bucket] += 1
         self._latest[bucket] = max(self._latest[bucket], seconds)
         self._fresh += 1
+        total = sum(self._counts)
         if self._fresh >= min(RENEW, 1 + total / 4):
+            if total > MEMORY:
+                self._counts = [count * MEMORY / total for count in self._counts]
             self._fresh = 0
             self._next.clear()
 

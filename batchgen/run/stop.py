@@ -8,7 +8,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from batchgen.errors import ExitCode
@@ -123,11 +123,10 @@ class Stop:
 async def _pause(event: asyncio.Event, seconds: float) -> bool:
     if event.is_set():
         return False  # with no time to wait, the next line would not look
-    try:
-        await asyncio.wait_for(event.wait(), max(seconds, 0))
-    except TimeoutError:
-        return True
-    return False
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(seconds, 0)):
+            return not await event.wait()
+    return True
 
 
 @contextmanager

@@ -89,11 +89,14 @@ def test_an_image_comes_back_as_it_was(db, nsfw):
     assert found.nsfw is nsfw
 
 
-def test_an_update_replaces_every_field(db):
+def test_a_move_replaces_every_field_but_what_was_asked_for(db):
     move(db, BARE, ())
-    later = replace(FULL, key="k2", revision=2)
-    move(db, later, ())
-    assert read(db, "k2") == later
+    move(db, replace(FULL, key="k2", revision=2), ())
+    asked = {
+        name: getattr(BARE, name)
+        for name in ("prompt_id", "model", "request", "images_asked", "labels")
+    }
+    assert read(db, "k2") == replace(FULL, key="k2", revision=2, **asked)
 
 
 @pytest.mark.parametrize("revision", [2, 3, 5, 9])
