@@ -1,7 +1,7 @@
 """A seal on a ledger that was closed in order, so that its next opening need not look through it.
 
-It holds the size and the checksum of a file that was found sound, as it was when it was closed: a
-file that fits it is the same, byte for byte. A million variants are compared in half a second; to
+It holds the checksum of a file that was found sound, as it was when it was closed: a file that fits
+it is the same, byte for byte. A million variants are compared in half a second; to
 look through their records and indexes takes ten.
 
 What a run writes is not looked through again before it is sealed: that would take the ten seconds
@@ -52,9 +52,8 @@ def _has_log(path: Path) -> bool:
 
 
 def _told(path: Path) -> dict[str, int]:
-    size = checksum = 0
+    checksum = 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
-            size += len(chunk)
             checksum = zlib.crc32(chunk, checksum)
-    return {"size": size, "crc32": checksum}
+    return {"crc32": checksum}

@@ -104,7 +104,7 @@ class Ledger:
             seal(self.path)
 
     def distrust(self) -> None:
-        """Something could not be read: let the next opening look through everything."""
+        """Something could not be read: what the file has become is not sealed when it is closed."""
         self._sound = False
 
     def check(self) -> None:

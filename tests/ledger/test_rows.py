@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
@@ -42,6 +42,7 @@ FULL = Entry(
     polls=5,
     error_class="short",
     error="one image is missing",
+    labels={"look": "encre é", "n": 2},
 )
 BARE = untouched("k2").move(State.SUBMITTING)
 
@@ -71,7 +72,10 @@ def test_an_entry_comes_back_as_it_was(db, entry):
 
 
 def test_the_full_entry_of_this_test_leaves_no_field_at_its_default():
-    assert [f.name for f in fields(Entry) if getattr(FULL, f.name) == f.default] == []
+    bare = Entry(**{f.name: getattr(BARE, f.name) for f in fields(Entry) if f.default is MISSING})
+    named = {"state", "model", "revision"}
+    same = {f.name for f in fields(Entry) if getattr(FULL, f.name) == getattr(bare, f.name)}
+    assert same <= named
 
 
 @pytest.mark.parametrize("state", State)
@@ -134,7 +138,7 @@ def test_the_tables_are_made_once(db):
         *("", "images", "images/", "/images/a.png", "images//a.png", "images/../a.png"),
         *("images/./a.png", "images/.git/a.png", "../images/a.png", "images/a\0.png"),
         *("images/a\n.png", "images/a\\b.png", "images/é.png", "manifest.jsonl"),
-        *("images/" + "x" * 300, "images/" + "x/" * 600 + "a.png", 7, None),
+        *("images/" + "x" * 251, "images" + f"/{'x' * 247}" * 4 + "/xx", 7, None),
     ],
 )
 def test_what_batchgen_never_calls_an_image_is_no_name_of_one(name):
@@ -142,7 +146,12 @@ def test_what_batchgen_never_calls_an_image_is_no_name_of_one(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["images/a.png", "images/espresso/7_16x9_1f3a9c2e_0.png", "images/a b/c-d.jpg"]
+    "name",
+    [
+        *("images/a.png", "images/espresso/7_16x9_1f3a9c2e_0.png", "images/a b/c-d.jpg"),
+        *("nsfw/a.png", "dropped/a.png", "images/" + "x" * 250),
+        "images" + f"/{'x' * 247}" * 4 + "/x",
+    ],
 )
 def test_the_names_that_batchgen_gives_are_names_of_images(name):
     assert is_image_name(name)
@@ -153,7 +162,13 @@ def test_the_names_that_batchgen_gives_are_names_of_images(name):
     [
         *({"key": "../x"}, {"key": ""}, {"prediction_id": "a/b"}, {"prediction_id": ".."}),
         *({"model": "../balance"}, {"model": "a/../b"}, {"model": "a/b?webhook=x"}),
-        *({"request": [1]}, {"attempts": "many"}, {"prompt_id": 7}, {"images_asked": None}),
+        *(
+            {"request": [1]},
+            {"labels": [1]},
+            {"attempts": "many"},
+            {"prompt_id": 7},
+            {"images_asked": None},
+        ),
         *({"images_asked": 0}, {"attempts": -1}, {"polls": -1}, {"spent_micros": -1}),
         *({"revision": 0}, {"submitted_at": "yesterday"}, {"intent_at": ""}),
         *({"created_at": "2026-01-01"}, {"completed_at": "2026-01-01T00:00:00"}),
@@ -164,6 +179,27 @@ def test_the_names_that_batchgen_gives_are_names_of_images(name):
 def test_what_no_sound_ledger_holds_is_refused(change):
     with pytest.raises(ValueError, match=r" is "):
         check(replace(FULL, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("state = 'nonsense'", "request = '{'", "request = '[1]'", "labels = '[1]'"),
+        *("model = '../balance'", "intent_at = 'yesterday'", "polls = -1"),
+    ],
+)
+def test_a_record_that_somebody_edited_is_refused_when_it_is_read(db, change):
+    move(db, FULL, ())
+    db.execute(f"UPDATE variants SET {change}")
+    with pytest.raises(sqlite3.DataError, match=r"^the record of 'k1' is damaged: "):
+        read(db, "k1")
+
+
+def test_an_image_that_somebody_renamed_is_refused_when_it_is_read(db):
+    move(db, FULL, [image()])
+    db.execute("UPDATE images SET file_name = '../../.ssh/id'")
+    with pytest.raises(sqlite3.DataError, match=r"^'../../.ssh/id' is no name of an image$"):
+        read_images(db)
 
 
 def test_what_a_sound_ledger_holds_passes():

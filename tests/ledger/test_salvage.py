@@ -39,9 +39,10 @@ async def test_everything_of_a_sound_ledger_comes_back(path):
     assert meta == {"schema_version": 2, "job": "pears", "axes": ["seed"]}
 
 
-async def test_a_submit_without_an_answer_may_have_been_paid(path):
+@pytest.mark.parametrize("state", [State.SUBMITTING, State.PLANNED])
+async def test_a_submit_whose_later_record_may_be_lost_may_have_been_paid(path, state):
     with Ledger(path) as ledger:
-        await bring(ledger, "k1", State.SUBMITTING)
+        await bring(ledger, "k1", state)
     ((entry, images),) = salvage(path)[0]
     assert (entry.state, images) == (State.UNCERTAIN, [])
 
@@ -77,6 +78,31 @@ async def test_a_record_that_makes_no_sense_costs_only_itself(path, column):
         db.execute(f"UPDATE variants SET {column} = 'nonsense' WHERE key = ?", (key,))
     found, _ = salvage(path)
     assert {entry.key for entry, _ in found} == entries.keys() - {key}
+
+
+async def test_texts_that_are_none_cost_only_their_records(path):
+    keys = sorted(await fill(path, 10))
+    with closing(sqlite3.connect(path)) as db, db:
+        for key in (keys[0], keys[-1]):
+            db.execute("UPDATE variants SET error = CAST(x'ff' AS TEXT) WHERE key = ?", (key,))
+    found, _ = salvage(path)
+    assert sorted(entry.key for entry, _ in found) == keys[1:-1]
+
+
+async def test_values_of_a_wrong_type_cost_only_their_records(path):
+    """Only strict tables keep the types, and who damages a file can replace its tables."""
+    keys = sorted(await fill(path, 10))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        for table in ("variants", "images"):
+            db.execute(f"CREATE TABLE copy AS SELECT * FROM {table}")
+            db.execute(f"DROP TABLE {table}")
+            db.execute(f"ALTER TABLE copy RENAME TO {table}")
+        db.execute("UPDATE variants SET polls = 'many' WHERE key = ?", (keys[0],))
+        db.execute("UPDATE images SET bytes = 'x' WHERE key = ?", (keys[5],))
+    found, _ = salvage(path)
+    assert sorted(entry.key for entry, _ in found) == keys[1:]
+    assert [(e.state, images) for e, images in found if e.key == keys[5]] == [(State.COMPLETED, [])]
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(8192), b"SQLite format 3\0"])

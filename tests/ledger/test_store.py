@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import Entry, IllegalMoveError, State
 from batchgen.ledger.salvage import salvage
-from batchgen.ledger.store import Ledger
+from batchgen.ledger.seal import is_sealed, seal
+from batchgen.ledger.store import DamagedError, Ledger
 from tests.ledger.made import bring, bring_all, commits, full_disk, image, moves, untouched
 
 KILLED = """
@@ -211,6 +213,32 @@ def test_a_ledger_opened_again_is_not_made_again(path):
     with Ledger(path) as ledger:
         ledger.set_meta(job="def")
         assert ledger.meta() == {"schema_version": 2, "job": "def", "axes": ["seed"], "none": None}
+
+
+def test_a_ledger_that_is_not_divided_is_for_every_variant(ledger):
+    assert ledger.parts == {0: ledger}
+    assert ledger.part("k1") is ledger
+    assert ledger.holds_all
+
+
+def test_what_cannot_be_read_is_said_at_the_end_and_looked_for_at_the_next_opening(path):
+    with Ledger(path) as ledger:
+        asyncio.run(bring(ledger, "k1", State.SAVED))
+        ledger.check()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE variants SET state = 'nonsense'")
+    for job, read in enumerate((Ledger.counts, Ledger.asked, lambda own: own.states(["k1"]))):
+        seal(path)
+        with pytest.raises(DamagedError, match=r"(nonsense|state ).*verify --repair rebuilds it$"):
+            _read(path, job, read)
+        assert not is_sealed(path)
+
+
+def _read(path: Path, job: int, read: Callable[[Ledger], object]) -> None:
+    with Ledger(path) as ledger:
+        ledger.check()  # the seal says that all is well
+        ledger.set_meta(job=job)
+        read(ledger)
 
 
 def foreign(path: Path, *statements: str) -> None:
