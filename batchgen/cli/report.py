@@ -34,6 +34,9 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
     with _bar() as progress:
         written = write_report(folder, **_now(DatasetFolder(folder)), progress=progress)
+    if written.left_out:
+        whole = written.images + written.left_out
+        tell(f"the page shows {written.images:,} of {whole:,} images, picked at random")
     sheets = write_sheets(folder) if sheet else []
     for number, trouble in ((written.missing, "not there"), (written.changed, "not as saved")):
         if number:

@@ -1,7 +1,7 @@
 """The head of a report: what the dataset is, how it stands, and its numbers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from batchgen.report.contents import Contents, number
@@ -41,6 +41,11 @@ def headline(contents: Contents, now: datetime) -> Headline:
     )
     asof = now.astimezone(UTC)
     kind, word, verdict = _verdict(contents)
+    if contents.every > 1:
+        verdict += (
+            f" Shown here, and counted in the figures, are {len(contents.images):,} of the images, "
+            "picked at random."
+        )
     return Headline(
         title=str(standing.get("job") or contents.folder.root.resolve().name),
         about=" · ".join(
@@ -57,7 +62,7 @@ def _verdict(contents: Contents) -> tuple[str, str, str]:
     standing = contents.standing
     planned = _count(standing, "planned")
     if not planned:
-        return "wait", "no run has ended", f"{len(contents.images):,} images so far."
+        return "wait", "no run has ended", f"{contents.total:,} images so far."
     saved, short = _count(standing, "saved"), _count(standing, "short")
     others = [
         f"{count:,} {words}"
@@ -84,10 +89,13 @@ def _numbers(contents: Contents) -> list[Number]:
     flagged = sum(row.get("nsfw") is True for row in images)
     bytes_ = int(sum(number(row, "bytes") or 0 for row in images))
     share = f"{100 * flagged / len(images):.0f} %" if images else ""
+    shown = " of those shown" if contents.every > 1 else ""
     numbers = [
-        Number(name="images", value=f"{len(images):,}", note=size(bytes_) if images else ""),
-        Number(name="flagged NSFW", value=f"{flagged:,}", note=share),
+        Number(name="images", value=f"{contents.total:,}"),
+        Number(name=f"flagged NSFW{shown}", value=f"{flagged:,}", note=share),
     ]
+    if images and not shown:
+        numbers[0] = replace(numbers[0], note=size(bytes_))
     if planned := _count(standing, "planned"):
         saved = Number(
             name="variants saved",

@@ -18,6 +18,9 @@ class Report:
 
     page: Path
     images: int
+    """Those on the page."""
+    left_out: int
+    """Images that would have made the page too large."""
     failures: int
     missing: int
     """Images whose files are not there."""
@@ -46,6 +49,7 @@ def write_report(
     return Report(
         page=target,
         images=len(contents.images),
+        left_out=contents.total - len(contents.images),
         failures=len(contents.failures),
         missing=counts[MISSING],
         changed=counts[CHANGED],

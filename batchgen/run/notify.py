@@ -37,7 +37,10 @@ TRIES = 3
 TIMEOUT = 10.0  # seconds for an answer, half of them to connect
 # A shorter path, such as /webhook, is no secret by itself and may be a part of other words.
 SECRET_PATH = 16
-PATIENCE = 25.0  # seconds for all tries together: a run that has ended should leave
+# Seconds for all tries together, and what is left at the end of a run for telling of its beginning:
+# a run that has ended should leave.
+PATIENCE = 20.0
+LATE_START = 5.0
 
 # Running again goes on: neither a success nor something to be woken for.
 _UNFINISHED = {ExitCode.INCOMPLETE, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
@@ -150,7 +153,12 @@ class Notifier:
         event = "incomplete" if code in _UNFINISHED else event
         way = {"success": "", "incomplete": "log"}.get(event, str(int(code)))
         if self._begun:
-            await self._begun
+            await asyncio.wait({self._begun}, timeout=LATE_START)
+            if self._begun.cancel():
+                log.warning("nobody could be told in time that this run began")
+            await asyncio.wait({self._begun})
+            if not self._begun.cancelled():
+                self._begun.result()
         # A sentence may quote a service.
         sentence = "\n".join(map(plain, sentence.split("\n")))
         ended = {"exit_code": int(code), "class": code.word, "sentence": sentence}

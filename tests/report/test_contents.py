@@ -1,11 +1,14 @@
 """Rows are data from outside: what cannot be shown or linked is put right or refused."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from batchgen.errors import StorageError, UsageError
+from batchgen.report import contents, write_report
 from batchgen.report.contents import read_contents
+from batchgen.report.headline import headline
 from tests.report.made import dataset, failure_row, image_row
 
 
@@ -96,3 +99,22 @@ def test_what_a_view_says_of_an_image_goes_along(tmp_path):
     images = read_contents(tmp_path).images
     assert [image.get("flags") for image in images] == [None, "identical blank", None]
     assert read_contents(tmp_path).axes == ["prompt_id", "seed"]
+
+
+def test_of_too_many_for_a_page_some_of_every_kind_are_picked(tmp_path, monkeypatch):
+    rows = [image_row(tmp_path, number, style=number % 2) for number in range(100)]
+    dataset(tmp_path, rows)
+    monkeypatch.setattr(contents, "MOST", 50)
+    found = read_contents(tmp_path)
+    assert (found.total, found.every) == (100, 2)
+    assert 30 < len(found.images) < 70
+    assert {row["style"] for row in found.images} == {0, 1}
+    assert [row["sha256"] for row in found.images] == [
+        row["sha256"] for row in read_contents(tmp_path).images
+    ]
+    head = headline(found, datetime.now(UTC))
+    shown = f"Shown here, and counted in the figures, are {len(found.images)} of the images, "
+    assert shown + "picked at random." in head.verdict
+    assert (head.numbers[0].value, head.numbers[1].name) == ("100", "flagged NSFW of those shown")
+    written = write_report(tmp_path)
+    assert (written.images, written.left_out) == (len(found.images), 100 - len(found.images))

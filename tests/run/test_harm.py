@@ -1,6 +1,7 @@
 """Harm that no single mishap may do: to money, to files, to the truth of an exit code."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -168,3 +169,15 @@ def test_a_clock_that_was_wrong_at_the_submit_does_not_call_it_absent(bench: Ben
     bench.service.account(ago=3_600)
     assert bench.run().returncode == 0
     bench.check_billed_once(1)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("a pear [submit=notjsn]", "[submit=notjsn]; did you mean notjson?"),
+        ("a pear [pol=500x2]", "[pol=500]; did you mean poll?"),
+    ],
+)
+def test_a_misspelt_word_ends_its_test_at_once(bench: Bench, text: str, hint: str):
+    with pytest.raises(ValueError, match=re.escape(f"the service does not know {hint}")):
+        bench.job(["a plum [image2=cutx1][storm=20]", {"text": text}])

@@ -1,16 +1,19 @@
 """Telling others how a run goes: a dead man's switch and a webhook."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from batchgen.api import retry
 from batchgen.api.key import ApiKey
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import ExitCode, LockedError, StorageError, UsageError
+from batchgen.run import notify
 from batchgen.run.accounts import Counts, Outcome
 from batchgen.run.hooks import Begun
 from batchgen.run.notify import Notifier, filled, find_targets, notified
@@ -197,3 +200,23 @@ def test_a_job_file_that_is_wrong_is_told_of_too(bench: Bench, there: Listener):
     ((path, body),) = there.heard
     assert path == f"{PATH}/2"
     assert body.startswith("usage: job.yaml:2:")
+
+
+async def test_a_start_that_cannot_be_told_takes_no_time_from_the_end(
+    there: Listener, monkeypatch, caplog
+):
+    monkeypatch.setattr(notify, "LATE_START", 0.01)
+    deliver = notify._deliver
+
+    async def slow_start(name: str, url: URL, **content: object) -> None:
+        if str(url).endswith("/start"):
+            await asyncio.Event().wait()
+        await deliver(name, url, **content)
+
+    monkeypatch.setattr(notify, "_deliver", slow_start)
+    targets = find_targets({"BATCHGEN_PING_URL": there.base + PATH})
+    notifier = Notifier(targets, "kitchen")
+    notifier.begun(BEGUN)
+    await notifier.ended(outcome(ExitCode.OK))
+    assert there.paths() == [PATH]
+    assert caplog.messages == ["nobody could be told in time that this run began"]

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import cli
+from tests.support.misdeeds import check_words
 from tests.support.picture import picture
 from tests.support.service import Counts, Service, misbehaving_service
 
@@ -38,6 +39,7 @@ class Bench:
         """Write job.yaml; a number stands for so many plain prompts."""
         if isinstance(prompts, int):
             prompts = [f"plain prompt {number}" for number in range(prompts)]
+        check_words(str(prompts))
         return cli.write_job(self.folder / "job.yaml", prompts, **keys)
 
     def run(self, *options: object, **more: Any) -> cli.Done:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -167,6 +168,7 @@ POLLS: Mapping[str, Misdeed] = {
     "failed": Misdeed(data={"status": "failed"}),
     "unknown-status": Misdeed(data={"status": "meditating"}),
     "other": Misdeed(data={"id": "f" * 32, "status": "completed"}),
+    "page404": Misdeed(status=404, body=PAGE),
     "page504": Misdeed(status=504, body=PAGE),
     "notjson": Misdeed(body=PAGE),
     "hang": Misdeed(then="hang"),
@@ -261,3 +263,23 @@ NSFW: Mapping[str, Callable[[int], object]] = {
     "numbers": lambda count: [0] * count,
     "mixed": lambda count: [index % 2 == 0 for index in range(count)],
 }
+
+_TABLES: Mapping[str, Mapping[str, object]] = {
+    "submit": SUBMITS,
+    "poll": POLLS,
+    "image": IMAGES,
+    "outputs": OUTPUTS,
+    "nsfw": NSFW,
+    "created": {"old": None},
+}
+
+
+def check_words(prompt: str) -> None:
+    """Raise ValueError, with the nearest word, for one in *prompt* that means nothing here."""
+    for phase, what, _ in _WORD.findall(prompt):
+        known = _TABLES.get(phase.rstrip("0123456789") if phase.startswith("image") else phase)
+        if phase == "storm" or (known and what in known):
+            continue
+        near = get_close_matches(what, known, n=1) if known else get_close_matches(phase, _TABLES)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"the service does not know [{phase}={what}]{hint}")
