@@ -130,7 +130,8 @@ def _draw(
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     small, large = ImageFont.load_default(15), ImageFont.load_default(24)
-    draw.text((_EDGE, _EDGE - 6), _title(contents, table), _INK, large)
+    title = _fitting(_title(contents, table), large, sheet.width - 2 * _EDGE)
+    draw.text((_EDGE, _EDGE - 6), title, _INK, large)
     for at, column in enumerate(columns):
         x = _EDGE + _NAME + at * (wide + _GAP)
         draw.text((x, _EDGE + _HEAD - 26), _fitting(column, small, wide), _MUTED, small)
@@ -154,12 +155,12 @@ def _title(contents: Contents, table: _Table) -> str:
     axes = " by ".join(filter(None, (table.down, table.across)))
     rest = [axis for axis in contents.axes if axis not in {table.down, table.across}]
     within = f"   within a cell: {', '.join(rest)}" if rest else ""
-    return plain(f"{name}   {axes}{within}")[:160]
+    return f"{name}   {axes}{within}"
 
 
 def _fitting(value: object, font: "Font", width: int) -> str:
     """*value* in one line of at most so many pixels."""
-    text = plain("–" if value is None else str(value))[:80]
+    text = plain("–" if value is None else str(value))[:160]
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:

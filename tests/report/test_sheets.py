@@ -49,3 +49,11 @@ def test_a_link_in_the_place_of_a_sheet_is_refused(tmp_path):
     with pytest.raises(StorageError, match="got a link"):
         write_sheets(tmp_path)
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_title_that_is_longer_than_its_sheet_is_cut_with_a_mark(tmp_path):
+    rows = [image_row(tmp_path, 2 * number, **{"a" * 40: number, "b" * 40: 1}) for number in (0, 1)]
+    (path,) = write_sheets(dataset(tmp_path, rows))
+    with Image.open(path) as sheet:
+        edge = sheet.crop((sheet.width - 32, 0, sheet.width, 84))
+        assert len(edge.getcolors()) == 1
