@@ -1,7 +1,7 @@
 """The command line: one file per command; the only room that prints or exits.
 
 Everything that is printed goes through ``screen``; ``words``, ``progress``, ``preview``,
-``explain`` and ``logs`` say how, ``folders`` checks the dataset that a command is given. Command
+``origins`` and ``logs`` say how, ``folders`` checks the dataset that a command is given. Command
 modules import nothing but click and the screen at the top, so that ``--help`` and completion are
 quick.
 """

@@ -1,31 +1,28 @@
 """``batchgen export``: a dataset in another form, beside it."""
 
-import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from batchgen.cli.folders import DatasetPath
-from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
-
-_UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+from batchgen.cli.screen import counting, forgiving_pipes, show, show_json, tell
 
 
 class _Size(click.ParamType[int]):
-    """Bytes: a number, or one with kB, MB or GB."""
+    """Bytes, in the grammar of the job file, and at least one."""
 
     name = "size"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        found = re.fullmatch(r"(\d{1,12}) ?(|[kmg]b)", str(value).strip().lower())
-        if not found or int(found[1]) == 0:
-            self.fail(f"expected a size such as 500MB, got {value!r}", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+        from batchgen.job.units import read_size
+
+        try:
+            size = read_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return size or self.fail("expected a size of more than 0", param, ctx)
 
 
 @click.command()
@@ -60,7 +57,7 @@ def export(
     from batchgen.dataset.shards import Limits
 
     limits = Limits(images=shard_images, bytes=shard_size)
-    with _progress() as watch:
+    with counting("images") as watch:
         done = export_dataset(folder, to=form, limits=limits, watch=watch, **options)  # type: ignore[arg-type]  # click has checked the types
     with forgiving_pipes():
         if as_json:
@@ -69,20 +66,3 @@ def export(
             shards = f" in {done.shards:,} shard{'s' * (done.shards != 1)}" if done.shards else ""
             show(f"{done.images:,} images{shards} in {done.folder}")
     tell(f"batchgen: ok: exported to {form}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit=" images", leave=False) as bar:
-
-        def watch(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield watch

@@ -46,7 +46,7 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     for warning in job.warnings:
         tell_problem(warning, "warning: ")
     if explain:
-        from batchgen.cli.explain import print_origins
+        from batchgen.cli.origins import print_origins
 
         print_origins(job, str(explain))
         return

@@ -1,19 +1,15 @@
 """``batchgen report``: a page to look at a dataset, while it is made or after."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from batchgen.cli.folders import DatasetPath
-from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
+from batchgen.cli.screen import counting, forgiving_pipes, show, show_json, tell
 
 if TYPE_CHECKING:
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.report.thumbs import Progress
 
 
 @click.command()
@@ -32,7 +28,7 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.report import write_report, write_sheets
 
-    with _bar() as progress:
+    with counting("thumbnails") as progress:
         written = write_report(folder, **_now(DatasetFolder(folder)), progress=progress)
     if written.left_out:
         whole = written.images + written.left_out
@@ -68,20 +64,3 @@ def _now(folder: "DatasetFolder") -> dict[str, Any]:
         failures = list(unfinished(ledger))
     last = json.loads(folder.summary.read_bytes()) if folder.summary.is_file() else {}
     return {"failures": failures, "standing": {**last, **standing(folder.root).as_json()}}
-
-
-@contextmanager
-def _bar() -> "Iterator[Progress | None]":
-    """A bar on a terminal; thumbnails of a large dataset take minutes when they are first made."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit=" thumbnails", leave=False, delay=0.5) as bar:
-
-        def progress(number: int, total: int) -> None:
-            bar.total = total
-            bar.update(number - bar.n)
-
-        yield progress

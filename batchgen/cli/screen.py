@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -80,6 +80,23 @@ def tell_above(line: str) -> None:
 
     with suppress(OSError):
         tqdm.write(fitted(line), file=sys.stderr)
+
+
+@contextmanager
+def counting(unit: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar for what may take minutes, told how many are done, of how many; None off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=f" {unit}", leave=False, delay=0.5) as bar:
+
+        def watch(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield watch
 
 
 def tell_problem(problem: Problem, before: str = "") -> None:

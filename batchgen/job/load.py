@@ -210,7 +210,8 @@ class _Loader:
             self._too_many(asked, most, shown)
         elif not boxes and not self.problems:
             rule = sweep.rules[-1]  # no variants without a rule
-            self._refuse_at(rule.place, "expected at least one variant, but all are left out")
+            with_these = " with these values, got none" if rule.only else ", but all are left out"
+            self._refuse_at(rule.place, f"expected at least one variant{with_these}")
         for number, rule in enumerate(sweep.rules):
             if number not in main.touched and not rule.only and not self.problems:
                 none = "no variant has all of these values, so nothing changes"

@@ -200,7 +200,7 @@ def test_a_prompt_that_does_not_use_a_word_has_no_variant_of_its_values(load):
         ("look=Ink", "1:6: no look is the text 'Ink'; did you mean 'ink'?"),
         ("prompt=c", "1:8: no prompt is the text 'c'; it may be a, b"),
         ("seed=x", f"1:6: {SEED}, got the text 'x'"),
-        ("seed=77", "1:6: expected at least one variant, but all are left out"),
+        ("seed=77", "1:6: expected at least one variant with these values, got none"),
     ],
 )
 def test_a_selection_that_selects_nothing_is_refused(load, text, problem):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from batchgen.cli.explain import print_origins
+from batchgen.cli.origins import print_origins
 from batchgen.errors import UsageError
 from batchgen.job.load import load_job
 from batchgen.job.origins import origins
