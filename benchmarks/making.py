@@ -88,6 +88,16 @@ class Making:
         self.predictions.append(made)
         return made
 
+    def busiest(self) -> int:
+        """The most predictions that began within any window."""
+        times = [made.submitted for made in self.predictions]
+        first = most = 0
+        for last, time in enumerate(times):
+            while times[first] <= time - self._settings.window:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
     def _within_window(self, now: float) -> bool:
         if now >= self._window_end:
             self._window_end, self._in_window = now + self._settings.window, 0

@@ -189,6 +189,7 @@ class StandIn:
         return {
             **self._counters.as_json(),
             "most_in_the_making": self._making.most,
+            "most_in_a_window": self._making.busiest(),
             "server_cpu_s": time.process_time() - self._cpu,
             "server_peak_mb": usage.ru_maxrss / 1024,
         }

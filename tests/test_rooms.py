@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"dataset"},
     "local": {"job.models", "job.tiers", "api.wire"},
     "run": {"job", "api", "ledger", "dataset", "local"},
-    "cli": {"job", "api", "ledger", "dataset", "report", "local", "run"},
+    "cluster": {"job", "run"},
+    "cli": {"job", "api", "ledger", "dataset", "report", "local", "run", "cluster"},
     "__main__": {"cli"},
     "__init__": {"job", "dataset", "run"},
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from batchgen.cli.progress import Progress
     from batchgen.job.load import Job
     from batchgen.run.accounts import Outcome
+    from batchgen.run.lending import Engine
     from batchgen.run.metrics import Metrics
     from batchgen.run.notify import Targets
     from batchgen.run.options import RunOptions
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     help="Hold what may have been paid (default), or submit it again.",
 )
 @click.option("--shard", metavar="I/N", help="Make shard I of N only; auto in a job array.")
+@click.option("--on", metavar="ray[://HOST:PORT]", help="Make the shards on Ray.")
 @click.option("--retry-failed", is_flag=True, help="Submit again what failed for good.")
 @click.option("--resubmit-expired", is_flag=True, help="Buy again what expired.")
 @click.option("--resubmit-lost", is_flag=True, help="Buy again what was lost.")
@@ -206,6 +208,7 @@ async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome"
     from batchgen.run.tally import Tally
 
     stop, progress, metrics = around.stop, around.progress, around.metrics
+    engine = _engine(options.pace(job).on)
     ticker = asyncio.create_task(progress.tick())
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, progress.explain)
     with signals(stop):
@@ -221,7 +224,7 @@ async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome"
                     metrics.going_on(tally)
 
                 hooks = Hooks(begun=begun, progress=watch)
-                outcome = await run_job(job, options, stop=stop, hooks=hooks)
+                outcome = await run_job(job, options, stop=stop, hooks=hooks, engine=engine)
                 metrics.ended(outcome)
                 await notifier.ended(outcome)
                 return outcome
@@ -229,6 +232,15 @@ async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome"
             ticker.cancel()
             for words in stop.last_words:
                 tell(f"batchgen: {words}", "error")
+
+
+def _engine(on: str | None) -> "Engine | None":
+    """What the job is to be made on, besides this process. Raises UsageError."""
+    if on is None:
+        return None
+    from batchgen.cluster import ray_engine
+
+    return ray_engine(on)
 
 
 def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:

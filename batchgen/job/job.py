@@ -36,6 +36,8 @@ class Pace:
     """Submits in one run."""
     window: str | None
     """The part of the day in which submits may be sent, local time; None for all of it."""
+    on: str | None
+    """The engine of other processes that make the dataset; None for this one alone."""
     min_free: int | None
     """Bytes that the disk has to keep free; None for our own number."""
     resubmit_uncertain: bool

@@ -6,7 +6,7 @@ from functools import partial
 
 from batchgen.job.job import Pace
 from batchgen.job.shape import Run
-from batchgen.job.units import read_duration, read_failures, read_size, read_window
+from batchgen.job.units import read_duration, read_engine, read_failures, read_size, read_window
 
 
 def wrong_limits(run: Run) -> Iterator[tuple[str, str]]:
@@ -16,6 +16,7 @@ def wrong_limits(run: Run) -> Iterator[tuple[str, str]]:
         ("max_failures", partial(read_failures, 0)),
         ("window", read_window),
         ("min_free", read_size),
+        ("on", read_engine),
     )
     for name, reader in readers:
         try:
@@ -38,6 +39,7 @@ def read_pace(run: Run) -> Pace:
         max_failures=run.max_failures,
         limit=run.limit,
         window=run.window,
+        on=run.on,
         min_free=None if run.min_free is None else read_size(run.min_free),
         resubmit_uncertain=run.on_uncertain == "resubmit",
         poll_min_interval=run.poll.min_interval,

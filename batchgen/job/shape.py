@@ -116,6 +116,9 @@ class Run(Section):
     min_free: str | int | None = Field(
         default=None, description="Stop when the disk has less room than this: 2GB (default 200MB)."
     )
+    on: str | None = Field(
+        default=None, description="Make the shards on Ray: ray here, ray://HOST:PORT on a cluster."
+    )
     on_uncertain: Literal["hold", "resubmit"] = Field(
         default="hold", description="What to do with submits that may have been paid."
     )

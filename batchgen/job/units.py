@@ -8,6 +8,7 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?
 _UNITS = (86_400, 3_600, 60, 1)
 _DAY = 86_400
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)b?")
+_ENGINE = re.compile(r"ray(?:://([a-zA-Z0-9._-]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}))?")
 _POWERS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _WINDOW = re.compile(r"(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
@@ -72,6 +73,17 @@ def read_window(text: str) -> Window:
     if window.opens == window.closes:
         raise wrong
     return window
+
+
+def read_engine(text: str) -> str:
+    """The address of the cluster in ``ray://HOST:PORT``; empty in ``ray``, for this machine.
+
+    Raises ValueError, saying what was expected.
+    """
+    match = _ENGINE.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"expected an engine of ray or ray://HOST:PORT, got {text!r}")
+    return match[1] or ""
 
 
 def read_size(text: str | int) -> int:

@@ -56,7 +56,22 @@ class DividedLedger(Ledger):
 
     def close(self) -> None:
         """Close all of them."""
-        self._everywhere(Ledger.close)
+        if self._by_part:
+            self._everywhere(Ledger.close)
+
+    def put_down(self) -> None:
+        """Close all of them for a while: until :meth:`take_up` nothing may be asked."""
+        self.close()
+        self._down, self._by_part = list(self._by_part), {}
+
+    def take_up(self) -> None:
+        """Open those again that were put down. Raises StorageError."""
+        with ExitStack() as stack:
+            self._by_part = {
+                part: stack.enter_context(_open(ledger_of(self.path, part), read_only=False))
+                for part in self._down
+            }
+            stack.pop_all()
 
     def distrust(self) -> None:
         """As with one file."""

@@ -1,6 +1,7 @@
 """What every variant of a run needs on its way."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -64,6 +65,8 @@ class Context:
     experience: Experience
     tally: Tally
     hooks: Hooks
+    keep: "Callable[[Context], Coroutine[None, None, None]] | None" = None
+    """Keeps up, while the run works, the limits that it shares with others."""
     patience: RetryBudget = field(default_factory=RetryBudget)
     unknown: set[str] = field(default_factory=set)
     """Statuses that batchgen does not know and has warned of."""

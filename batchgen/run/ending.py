@@ -37,6 +37,8 @@ class Ending:
     """What the dataset had cost before, in millionths of a US dollar."""
     shard: str = ""
     """As :attr:`Outcome.shard`."""
+    led: bool = False
+    """Whether it was a part of another run, which tells of it."""
 
     def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         """Write down how the run ended. What cannot be written becomes a part of that."""
@@ -88,6 +90,8 @@ class Ending:
         return outcome
 
     def _remember(self, outcome: Outcome) -> None:
+        if self.led:
+            return
         log.info("the run %s ends: %s", outcome.run, outcome.sentence())
         try:
             remember_end(self.folder, outcome, spent_before=self.spent_before)

@@ -44,6 +44,8 @@ async def guarded(context: Context, ends_at: float | None) -> AsyncIterator[None
         watch_disk(stop, context.folder.root, MIN_FREE if pace.min_free is None else pace.min_free),
         watch_moves(stop, context.tally, _patience(context.tally.rate_limit)),
     ]
+    if context.keep:
+        guards.append(context.keep(context))
     if ends_at is not None:
         guards.append(end_at(stop, ends_at))
     # A repair sends no submits and may take its time.

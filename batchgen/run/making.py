@@ -4,8 +4,7 @@ import logging
 import secrets
 import time
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchgen.dataset.folder import DatasetFolder
@@ -14,12 +13,12 @@ from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.units import read_failures
-from batchgen.ledger.entry import State, Totals
+from batchgen.ledger.entry import State
 from batchgen.ledger.parts import Shard
 from batchgen.ledger.store import Ledger
 from batchgen.run import money
 from batchgen.run.access import Access, find_access, mixing
-from batchgen.run.accounts import Outcome, count
+from batchgen.run.accounts import Outcome
 from batchgen.run.approval import check_approval
 from batchgen.run.breaker import Breaker
 from batchgen.run.checking import check_model, check_names, refuse
@@ -27,8 +26,12 @@ from batchgen.run.claiming import Patience, prepare
 from batchgen.run.context import Context, Rows, now
 from batchgen.run.ending import Ending
 from batchgen.run.experience import Experience, cache_file
+from batchgen.run.facts import introduce
 from batchgen.run.history import remember_begin
 from batchgen.run.hooks import Begun, Hooks
+from batchgen.run.leases import Leases
+from batchgen.run.leasing import Lease
+from batchgen.run.lending import Engine, Lending, check_engine, leading
 from batchgen.run.limits import Limits
 from batchgen.run.merging import merge_if_done, open_rows
 from batchgen.run.mirror import Mirror
@@ -37,8 +40,8 @@ from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.parting import claim_parts, clear_parts, keep_job
-from batchgen.run.planning import ToDo, hold_lost_records, longest_wait, restore_files, settle_plan
-from batchgen.run.prices import Prices, listed_prices
+from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
+from batchgen.run.prices import Prices
 from batchgen.run.purse import draw
 from batchgen.run.reports import checkpoints
 from batchgen.run.sharding import Planned, planned_in, settle_share
@@ -59,37 +62,31 @@ async def run_job(
     *,
     stop: Stop | None = None,
     hooks: Hooks | None = None,
+    engine: Engine | None = None,
+    leases: Leases | None = None,
 ) -> Outcome:
     """Make the dataset of *job*, or go on making it; *hooks* are called meanwhile.
 
+    With an *engine* other processes do the work, as runs of shards that have limits from *leases*.
     Failures of single variants are in the outcome. Raises UsageError for options that cannot be
     used, LockedError when another run owns the dataset, StorageError when it cannot be written.
     """
     options = options or RunOptions()
-    folder = DatasetFolder(options.folder(job))
-    access = find_access(options.service or job.service, options.base_url)
-    shard, pace, limits = settle_share(options.shard, options.pace(job), access)
-    run = _Run(
-        job=job,
-        options=options,
-        pace=pace,
-        limits=limits,
-        shard=shard,
-        access=access,
-        experience=Experience(access.origin, (folder.latencies, cache_file())),
-        folder=folder,
-        stop=stop or Stop(),
-        hooks=hooks or Hooks(),
-        begun=Begun(run=secrets.token_hex(4), job=job.name, folder=folder, started_at=now()),
-        started=time.monotonic(),
-    )
+    run = _settled(job, options, engine, leases)
+    run.stop, run.hooks = stop or run.stop, hooks or run.hooks
+    folder, shard = run.folder, run.shard
     prepare(job, folder)
     patience = Patience(stop=run.stop, wait=options.wait_if_locked, until=run.ends_at())
     if shard:
         with ExitStack() as stack:
-            outcome = await run.make(await claim_parts(folder, shard, stack, patience))
-        merge_if_done(folder)
+            ledger = await claim_parts(folder, shard, stack, patience, led=leases is not None)
+            outcome = await run.make(ledger)
+        if leases is None:
+            merge_if_done(folder)
         return outcome
+    if engine:
+        async with leading(folder, engine, patience) as run.lending:
+            return await run.make(run.lending.ledger)
     async with owned(folder, patience) as run.mirror:
         clear_parts(folder)
         with open_ledger(folder) as ledger:
@@ -107,12 +104,14 @@ class _Run:
     shard: Shard | None
     access: Access
     folder: DatasetFolder
-    stop: Stop
-    hooks: Hooks
     experience: Experience
     begun: Begun
-    started: float
+    lease: Lease | None
+    started: float = field(default_factory=time.monotonic)
     """On the monotonic clock."""
+    stop: Stop = field(default_factory=Stop)
+    hooks: Hooks = field(default_factory=Hooks)
+    lending: Lending | None = None
     mirror: Mirror | None = None
     account: str = ""
     planned: Planned = field(default=Planned(variants=0, images=0))
@@ -124,9 +123,11 @@ class _Run:
         mark = take_mark(ledger)
         axes = settle_plan(ledger, self.job)
         self.planned = planned_in(ledger, self.job)
-        self._introduce(ledger)
+        self.account = introduce(ledger, self.job, self.pace, self.access, self.begun)
         await keep_job(self.folder, self.job.resolved, shared=self.shard is not None)
-        ledger.hold_unanswered()
+        held = ledger.hold_unanswered()
+        if self.lease:
+            self.lease.unseen = held
         await hold_lost_records(ledger, self.job, release=self.pace.resubmit_uncertain)
         if await restore_files(ledger, self.folder):
             mark = None
@@ -136,7 +137,7 @@ class _Run:
         totals = ledger.totals()
         tally = Tally.begun(totals, images_planned=self.planned.images)
         try:
-            if self._work_left(ledger, totals):
+            if self._to_do(ledger).any_left(totals):
                 # The HTTP library is loaded only when there is something to ask for.
                 from batchgen.run.service import open_service
 
@@ -146,6 +147,9 @@ class _Run:
             else:
                 self._begin()
         finally:
+            mark = manifest.close()
+        if self.lending:  # the rows are with the parts
+            manifest = open_rows(self.folder, ledger, axes, None, csv_safe=self.job.csv_safe)
             mark = manifest.close()
         # A row that is in the ledger alone is added by the next run.
         sound = manifest.rows == ledger.totals().images
@@ -158,37 +162,16 @@ class _Run:
             started=self.started,
             spent_before=totals.spent_micros,
             shard=str(self.shard or ""),
+            led=self.lease is not None,
         )
         return await ending.account_to(self.mirror, ledger, tally, mark if sound else None)
 
     def _begin(self) -> None:
         """Nothing stands in the way any more."""
         log.info("the run %s begins", self.begun.run)
-        remember_begin(self.begun)
+        if self.lease is None:
+            remember_begin(self.begun)
         self.hooks.begun(self.begun)
-
-    def _introduce(self, ledger: Ledger) -> None:
-        """Leave in the dataset what other commands need to know about this run."""
-        meta = ledger.meta()
-        salt = str(meta.get("salt") or secrets.token_hex(8))
-        self.account = self.access.account(salt)
-        # What was quoted for other models, or forms of the job, still prices what is uncertain.
-        listed = listed_prices(self.job, free=self.access.free)
-        ledger.set_meta(
-            salt=salt,
-            job=self.job.name,
-            images_planned=self.job.image_count(),
-            **listed.filled(Prices.remembered(meta)).as_meta(listed),
-            service=self.access.service,
-            origin=self.access.origin,
-            model=self.job.models[0].id,
-            file_name=self.job.file_name,
-            csv_safe=self.job.csv_safe,
-            # The longest there was: an earlier submit may have waited that long for its answer.
-            submit_timeout=longest_wait(meta, self.pace.submit_timeout),
-            pace=asdict(self.pace),
-            started_at=self.begun.started_at,
-        )
 
     def _to_do(self, ledger: Ledger) -> ToDo:
         return ToDo(
@@ -199,14 +182,6 @@ class _Run:
             account=self.account,
             resubmit_uncertain=self.pace.resubmit_uncertain,
         )
-
-    def _work_left(self, ledger: Ledger, totals: Totals) -> bool:
-        counts = count(ledger, self.planned.variants, totals)
-        if counts.pending or counts.uncertain:
-            return True
-        # Paid work of an earlier form of the job is collected too.
-        paid = ledger.entries(State.COMPLETED, State.SUBMITTED)
-        return next(chain(paid, self._to_do(ledger).again()), None) is not None
 
     async def _launch(
         self, ledger: Ledger, manifest: Rows, tally: Tally, service: "Service"
@@ -227,7 +202,7 @@ class _Run:
         except UsageError as error:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
-        if self.shard:
+        if self.shard and self.lease is None:
             self.pace = await draw(self.pace, self.folder, self.shard, ledger)
         context = self._context(ledger, manifest, tally, service, known)
         if ledger.holds_all:  # else the history shows what other shards have made, too
@@ -240,6 +215,9 @@ class _Run:
             uncertain = ledger.entries(State.UNCERTAIN, wanted_only=True)
             money.warn_of_worst_case(uncertain, known)
         await self.stop.unless_left(money.check_balance(prices, service, self.stop))
+        if self.lending:
+            await self.lending.work(self.job, self.options, context, self.ends_at())
+            return
         views = nullcontext() if self.shard else checkpoints(self.folder, self.job.name, self.stop)
         async with views:
             await work_through(context, to_do, self.ends_at())
@@ -252,8 +230,8 @@ class _Run:
         service: "Service",
         prices: Prices,
     ) -> Context:
-        allowed = self.pace.max_failures
-        limits = self.limits
+        limits, allowed = self.limits, self.pace.max_failures
+        most = None if allowed is None else read_failures(self.planned.variants, allowed)
         tally.rate_limit = limits.rate
         tally.projected_micros = projected(
             self.job, ledger, prices, tally.spent_micros, self.pace.budget_micros
@@ -281,19 +259,34 @@ class _Run:
                 submits_left=self.pace.limit,
             ),
             pacer=Pacer(self.stop, limits.rate, concurrency=limits.concurrency),
-            breaker=Breaker(
-                self.stop,
-                max_failures=None
-                if allowed is None
-                else read_failures(self.planned.variants, allowed),
-                prompts=len(self.job.prompts),
-            ),
+            breaker=Breaker(self.stop, max_failures=most, prompts=len(self.job.prompts)),
             experience=self.experience,
             tally=tally,
             hooks=self.hooks,
+            keep=self.lease.keep if self.lease else None,
         )
 
     def ends_at(self) -> float | None:
         """When its time is up, on the monotonic clock; None for never."""
         limit = self.pace.max_duration
         return None if limit is None else self.started + limit
+
+
+def _settled(job: Job, options: RunOptions, engine: Engine | None, leases: Leases | None) -> _Run:
+    """What is known of a run before anything is written. Raises UsageError."""
+    folder, pace, leased = DatasetFolder(options.folder(job)), options.pace(job), leases is not None
+    check_engine(pace, options.shard, engine, led=leased)
+    access = find_access(options.service or job.service, options.base_url)
+    shard, pace, limits = settle_share(options.shard, pace, access, leased=leased)
+    return _Run(
+        job=job,
+        options=options,
+        pace=pace,
+        limits=limits,
+        shard=shard,
+        access=access,
+        folder=folder,
+        experience=Experience(access.origin, (folder.latencies, cache_file())),
+        begun=Begun(run=secrets.token_hex(4), job=job.name, folder=folder, started_at=now()),
+        lease=Lease(leases=leases, name=str(shard)) if leases else None,
+    )

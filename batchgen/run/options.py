@@ -7,7 +7,7 @@ from batchgen.dataset.uploads import dataset_path
 from batchgen.errors import UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.tiers import TIERS
-from batchgen.job.units import read_duration, read_failures, read_size, read_window
+from batchgen.job.units import read_duration, read_engine, read_failures, read_size, read_window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,8 @@ class RunOptions:
     """``hold`` or ``resubmit`` what may have been paid."""
     shard: str | None = None
     """Make one shard of the dataset only: ``0/3`` to ``2/3``, ``auto`` or ``auto/3``."""
+    on: str | None = None
+    """``ray`` or ``ray://HOST:PORT``: what an engine for :func:`run_job` is made of."""
     retry_failed: bool = False
     """Submit again what failed for good."""
     resubmit_expired: bool = False
@@ -77,6 +79,8 @@ class RunOptions:
                 read_failures(0, self.max_failures)
             if self.window is not None:
                 read_window(self.window)
+            if self.on is not None:
+                read_engine(self.on)
         except ValueError as error:
             raise UsageError(str(error)) from None
         given = {
@@ -87,6 +91,7 @@ class RunOptions:
             "max_duration": seconds,
             "max_failures": self.max_failures,
             "window": self.window,
+            "on": self.on,
             "min_free": min_free,
             # Rounded down: a budget is never exceeded by a fraction of its last cent.
             "budget_micros": None if self.budget is None else int(round(self.budget * 1e6, 3)),

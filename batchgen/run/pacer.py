@@ -81,6 +81,13 @@ class Pacer:
         """Whether the window was narrowed since a submit was last turned away and then accepted."""
         self.posting = 0
         """Submits on their way."""
+        self.images = 0
+        """Images of all submits that were let go."""
+        self.expected = 0
+        """Predictions of earlier runs that are still to join."""
+        self.posts = POSTS
+        """Submits on their way at once, at the most."""
+        self._shared: tuple[float, float, float] = (math.inf, math.inf, math.inf)
         self._followed = 0
         self._room = asyncio.Event()
 
@@ -91,10 +98,11 @@ class Pacer:
         Time that nobody used is not saved up: a limit per minute counts every minute.
         """
         async with self._queue:
-            if not await self._wait():
+            if not await self._wait(images):
                 yield False
                 return
             self.posting += 1
+            self.images += images
             # Timers wake up a little late; that much is caught up with.
             self._next = max(self._next, self.now() - LATE) + images / self.rate
             if self._strikes:
@@ -113,10 +121,29 @@ class Pacer:
             self.posting -= 1
             self._room.set()
 
-    def _full(self) -> bool:
+    def _full(self, images: int) -> bool:
         # Up to the limit of the job it is the pool that keeps count.
-        in_flight = self.posting + self._followed
-        return self.window < self._widest and in_flight >= int(self.window)
+        met = self.window < self._widest and self.posting + self._followed >= int(self.window)
+        places, allowed, until = self._shared
+        shut = self.in_flight >= places or self.images + images > allowed or self.now() >= until
+        return met or shut
+
+    @property
+    def in_flight(self) -> int:
+        """Submits on their way and predictions being made, those still to join included."""
+        return self.posting + self._followed + self.expected
+
+    def allow(self, in_flight: int, images: int | None, until: float) -> None:
+        """Keep from now on to what others leave: places in flight, and images altogether.
+
+        Nothing is let go after *until*, a moment of the clock.
+        """
+        self._shared = (in_flight, math.inf if images is None else images, until)
+        self._room.set()
+
+    def unused(self, images: int) -> None:
+        """A submit of so many *images* that was let go was not sent."""
+        self.images -= images
 
     async def one_answered(self) -> bool:
         """Wait for the answer to a submit that is on its way; False when there is none."""
@@ -129,17 +156,18 @@ class Pacer:
     def joined(self) -> None:
         """One more prediction is in flight, from an earlier run."""
         self._followed += 1
+        self.expected = max(0, self.expected - 1)
 
     def left(self) -> None:
         """A prediction has ended, or is no longer followed."""
         self._followed -= 1
         self._room.set()
 
-    async def _wait(self) -> bool:
+    async def _wait(self, images: int) -> bool:
         """Sleep until there is room and it is time; both may change while we sleep."""
         while self._stop.submitting:
             few = max(FEW_POSTS, self._followed // 4, int(self.window) // 8)
-            if self.posting >= min(POSTS, few) or self._full():
+            if self.posting >= min(self.posts, few) or self._full(images):
                 self._room.clear()
                 await self._stop.submits_end_or(self._room)
             elif (seconds := self._next - self.now()) > 0:

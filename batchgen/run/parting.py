@@ -1,8 +1,9 @@
 """Claiming some parts of a dataset for the length of a run."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import yaml
 
@@ -18,29 +19,57 @@ _LOOK = 2.0  # seconds for another shard that only looks whether a part is owned
 
 
 async def claim_parts(
-    folder: DatasetFolder, shard: Shard, stack: ExitStack, patience: Patience | None = None
+    folder: DatasetFolder,
+    shard: Shard,
+    stack: ExitStack,
+    patience: Patience | None = None,
+    *,
+    led: bool = False,
 ) -> Ledger:
     """Own the parts of *shard* until *stack* ends; returns their ledger.
+
+    With *led*, another process leads, and lends its parts to those it has told to make shards.
 
     The first shard divides the dataset, once and for ever: the whole of it is all parts from then
     on. Raises LockedError when another run owns any of them, StorageError for their ledgers,
     UsageError for a dataset that goes to a bucket.
     """
-    if bucket := bucket_of(folder):
-        raise UsageError(f"shards cannot share {bucket}; run without --shard, or --out a folder")
     await share(folder, stack, patience)
+    if not led:
+        await acquire(lead_lock(folder), stack, patience, shared=True, seconds=_LOOK)
     parts = shard.parts
-    for part in parts:  # in one order for all: no two shards can wait for one another
-        await acquire(lock_of(folder.ledgers, part), stack, patience, seconds=_LOOK)
+    await own_parts(folder, parts, stack, patience)
     clear_parts(folder, lambda name: part_of(name) in parts)
     return stack.enter_context(open_ledger(folder, parts=parts))
+
+
+def lead_lock(folder: DatasetFolder) -> Path:
+    """The lock of whoever leads, shared by all shards that nobody leads."""
+    return folder.ledgers / "lead.lock"
+
+
+async def own_parts(
+    folder: DatasetFolder,
+    parts: Iterable[int],
+    stack: ExitStack,
+    patience: Patience | None = None,
+    *,
+    seconds: float = _LOOK,
+) -> None:
+    """Own *parts* until *stack* ends. Raises LockedError when one of them cannot be had."""
+    for part in parts:  # in one order for all: no two shards can wait for one another
+        await acquire(lock_of(folder.ledgers, part), stack, patience, seconds=seconds)
 
 
 async def share(folder: DatasetFolder, stack: ExitStack, patience: Patience | None = None) -> None:
     """Keep runs of the whole dataset away until *stack* ends; divide it first if need be.
 
-    Raises LockedError.
+    Raises LockedError, and UsageError for a dataset that goes to a bucket.
     """
+    if bucket := bucket_of(folder):
+        raise UsageError(
+            f"shards cannot share {bucket}; run without --shard and --on, or --out a folder"
+        )
 
     def divided() -> bool:
         return has_parts(folder)

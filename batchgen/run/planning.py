@@ -15,8 +15,9 @@ from batchgen.dataset.picture import PictureError, look_through
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant, Variants
-from batchgen.ledger.entry import DROPPED, Entry, Image, State
+from batchgen.ledger.entry import DROPPED, Entry, Image, State, Totals
 from batchgen.ledger.store import Ledger
+from batchgen.run.accounts import count
 from batchgen.run.options import RunOptions
 
 log = logging.getLogger(__name__)
@@ -223,6 +224,15 @@ class ToDo:
             lost = entry.error_class in LOST
             if self.options.resubmit_lost if lost else self.options.resubmit_expired:
                 yield entry
+
+    def any_left(self, totals: Totals) -> bool:
+        """Whether there is anything to do; *totals* are those of the ledger."""
+        counts = count(self.ledger, self.planned, totals)
+        if counts.pending or counts.uncertain:
+            return True
+        # Paid work of an earlier form of the job is collected too.
+        paid = self.ledger.entries(State.COMPLETED, State.SUBMITTED)
+        return next(chain(paid, self.again()), None) is not None
 
     def foreign(self) -> int:
         """How many paid variants belong to another key or service."""

@@ -22,6 +22,7 @@ class Service:
 
     client: ServiceClient
     downloader: Downloader
+    base_url: str
     poll_interval: float
     """Seconds between two polls of one prediction, at the least."""
 
@@ -50,6 +51,7 @@ async def open_service(access: Access, pace: Pace, folder: DatasetFolder) -> Asy
         yield Service(
             client=client,
             downloader=downloader,
+            base_url=base_url,
             poll_interval=_poll_interval(pace.poll_min_interval, loopback=loopback),
         )
 

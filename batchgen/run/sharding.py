@@ -109,9 +109,12 @@ def _sizes(job: Job) -> Iterator[tuple[str, int]]:
     return ((v.key, find_model(v.model).images(v.request)) for v in job.variants)
 
 
-def settle_share(text: str | None, pace: Pace, access: Access) -> tuple[Shard | None, Pace, Limits]:
+def settle_share(
+    text: str | None, pace: Pace, access: Access, *, leased: bool = False
+) -> tuple[Shard | None, Pace, Limits]:
     """The shard that *text* names, if any, and what of the *pace* and the limits is its own.
 
+    All of them when they are *leased*: what the shard may use of them it is told while it runs.
     Raises UsageError.
     """
     limits = settle_limits(pace, remote=access.remote)
@@ -123,6 +126,8 @@ def settle_share(text: str | None, pace: Pace, access: Access) -> tuple[Shard | 
             "shards need one service for all: start batchgen serve, and give its address as "
             "--base-url"
         )
+    if leased:
+        return shard, pace, replace(limits, rate=None, assumed=None)
     return shard, *share_of(pace, limits, shard)
 
 
@@ -140,6 +145,12 @@ def share_of(pace: Pace, limits: Limits, shard: Shard) -> tuple[Pace, Limits]:
         )
     rate = None if limits.rate is None else limits.rate / shard.count
     return replace(pace, limit=limit), replace(limits, concurrency=concurrency, rate=rate)
+
+
+def all_shards(count: int) -> list[str]:
+    """The names of so many shards, or of as many as there can be."""
+    count = min(PARTS, count)
+    return [str(Shard(index, count)) for index in range(count)]
 
 
 def _part(whole: int, shard: Shard) -> int:

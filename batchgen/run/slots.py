@@ -40,6 +40,10 @@ class Slots:
         """How many are on their way."""
         return len(self._slots)
 
+    def waiting(self) -> int:
+        """How many wait to be submitted."""
+        return sum(slot.step is Step.WAITING for slot in self._slots.values())
+
     @contextmanager
     def taken(self, entry: Entry) -> Iterator[None]:
         """The variant of *entry* is on its way while the block lasts."""

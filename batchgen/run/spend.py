@@ -1,6 +1,9 @@
 """Money: what is reserved before a submit can never add up to more than the budget."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
+
+from batchgen.run.stop import Stop
 
 
 @dataclass(kw_only=True)
@@ -16,6 +19,11 @@ class Spend:
     """Spent or possibly spent so far, earlier runs included."""
     submits_left: int | None = None
     """Submits that this run may still send; None for as many as it likes."""
+    sent: int = 0
+    """Submits of this run that count against that."""
+    last: bool = True
+    """Whether no more than this will be allowed."""
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     def reserve(self, micros: int | None) -> bool:
         """Take *micros* for a submit; False, and nothing taken, when that is too much."""
@@ -25,6 +33,7 @@ class Spend:
         if left is not None and (micros is None or micros > left):
             return False
         self.spent_micros += micros or 0
+        self.sent += 1
         if self.submits_left is not None:
             self.submits_left -= 1
         return True
@@ -35,5 +44,20 @@ class Spend:
 
     def return_slot(self) -> None:
         """The submit was turned away unread and does not count against the limit of the run."""
+        self.sent -= 1
         if self.submits_left is not None:
             self.submits_left += 1
+
+    def allow(self, micros: int | None, submits: int | None, *, last: bool) -> None:
+        """The dataset may cost *micros* from now on, after so many submits of this run."""
+        self.budget_micros, self.last = micros, last
+        self.submits_left = None if submits is None else max(0, submits - self.sent)
+        self._more.set()
+
+    async def more(self, stop: Stop) -> bool:
+        """Wait until more is allowed; False when that will not be."""
+        if self.last:
+            return False
+        self._more.clear()
+        await stop.submits_end_or(self._more)
+        return stop.submitting

@@ -66,6 +66,17 @@ def projected(
     return done if budget_micros is None else min(done, max(budget_micros, spent_micros))
 
 
+def largest(job: Job, prices: Prices) -> tuple[int, int]:
+    """The most images that a submit of *job* asks for, and the most that it costs.
+
+    In millionths of a dollar, 0 when unknown.
+    """
+    asked = job.variants.tally("model", "num_images")
+    images = max(find_model(str(m)).images({"num_images": number}) for m, number in asked)
+    each = prices.range()
+    return images, images * each[1] if each else 0
+
+
 @contextmanager
 def known_ledger(root: Path) -> Iterator[Ledger | None]:
     """The ledger of the dataset in *root*, for reading; None when there is none."""

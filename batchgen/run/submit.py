@@ -51,12 +51,13 @@ async def submit(run: Context, entry: Entry) -> Entry:
                 run.tally.slots.now(Step.SUBMITTING, entry)
                 entry, refusal = await _post(run, entry, cost)
         if not reserved:
+            run.pacer.unused(entry.images_asked)
             # What the others hold may come back.
-            if await run.pacer.one_answered():
+            if await run.pacer.one_answered() or await run.spend.more(run.stop):
                 continue
             _say_spent(run)
             return entry
-        if run.spend.submits_left == 0 and not run.pacer.posting:
+        if run.spend.submits_left == 0 and run.spend.last and not run.pacer.posting:
             _say_spent(run)  # now, and not after the others have waited for their moments
         if refusal is None or entry.state is not State.PLANNED:
             return entry
@@ -158,9 +159,9 @@ def _refused(run: Context, entry: Entry, refusal: Refusal, unspent: int | None) 
 
 
 def _say_spent(run: Context) -> None:
-    budget = (run.spend.budget_micros or 0) / 1e6
+    budget = (run.pace.budget_micros or 0) / 1e6
     why = f"the next submit would exceed the budget of ${budget:g}: raise it"
-    if run.spend.submits_left == 0:
+    if run.spend.submits_left == 0 and run.pace.limit is not None:
         why = f"this run was limited to {run.pace.limit:,} submits"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
 

@@ -244,6 +244,7 @@ def test_a_job_file_becomes_a_job(load):
         max_duration=None,
         max_failures=None,
         window=None,
+        on=None,
         min_free=None,
         limit=None,
         resubmit_uncertain=False,

@@ -87,7 +87,7 @@ async def test_a_bug_in_a_guard_ends_the_submits_at_once_and_comes_through(monke
     pace = SimpleNamespace(min_free=1, window=None)
     tally = SimpleNamespace(rate_limit=None, submits=0, images_made=0, failed=0)
     context = SimpleNamespace(
-        stop=stop, pace=pace, tally=tally, folder=SimpleNamespace(root=Path("out"))
+        stop=stop, pace=pace, tally=tally, folder=SimpleNamespace(root=Path("out")), keep=None
     )
 
     async def work() -> None:

@@ -45,6 +45,8 @@ def test_without_options_the_job_file_holds(job):
         ("max_duration", "90m", "max_duration", 5400),
         ("max_duration", "0.5", "max_duration", 0.5),
         ("max_failures", "0", "max_failures", "0"),
+        ("on", "ray", "on", "ray"),
+        ("on", "ray://[::1]:6379", "on", "ray://[::1]:6379"),
         ("max_failures", "100%", "max_failures", "100%"),
         ("on_uncertain", "hold", "resubmit_uncertain", False),
         ("on_uncertain", "resubmit", "resubmit_uncertain", True),
@@ -63,6 +65,7 @@ def test_an_option_wins_and_changes_nothing_else(job, option, value, field, resu
         ("limit", [0, -1]),
         ("budget", [-0.01, 1e9 + 1, float("nan"), float("inf"), float("-inf")]),
         ("max_duration", ["", "0", "soon", "-1h", "1h 30m x", "nan", "inf"]),
+        ("on", ["", "spark", "ray://", "ray://here", "ray://here:port"]),
         ("max_failures", ["", "-1", "101%", "5.5", "%", "1e3", "nan%"]),
     ],
 )

@@ -1,0 +1,189 @@
+"""Ray itself: starting it or joining a cluster, and the actors of a run."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+from batchgen.cluster.work import Made, Work
+from batchgen.cluster.worker import Worker
+from batchgen.errors import ExitCode, UsageError
+from batchgen.run.granting import Limited, LocalLeases
+from batchgen.run.leases import Grant, NoGrantError, Progress, Usage
+
+# Bytes for Ray's store of objects, of which only the job is one; Ray takes no less.
+_STORE = 80_000_000
+LIBRARY = "ray"
+_CONNECT = 5.0  # seconds
+# More would only wait for one another: one alone outruns the highest tier.
+MAX_WORKERS = 16
+
+
+class Employed(Protocol):
+    """A worker, from afar. Everything may raise LostError."""
+
+    async def trouble(self) -> str:
+        """As :meth:`Worker.trouble`."""
+
+    async def make(self, shard: str, *, again: bool) -> Made:
+        """As :meth:`Worker.make`."""
+
+    async def stop(self, code: ExitCode, why: str, *, leave: bool) -> None:
+        """As :meth:`Worker.stop`."""
+
+    def kill(self) -> None:
+        """End its process at once; its shards are in their ledgers."""
+
+
+class LostError(Exception):
+    """A worker has died, or cannot be reached."""
+
+
+def check_ray(address: str) -> None:
+    """Raise UsageError unless Ray is installed, and something answers at *address* if there is one.
+
+    Ray itself would wait for a minute, and then end this process.
+    """
+    if find_spec(LIBRARY) is None:
+        raise UsageError("Ray is not installed: pip install 'batchgen[ray]'")
+    if address:
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+        except (OSError, OverflowError) as error:
+            raise UsageError(
+                f"no Ray cluster can be reached at {address}: {error}; expected the address of its "
+                "head, as ray start --head --port=6379 has it"
+            ) from None
+
+
+@asynccontextmanager
+async def cluster(address: str) -> AsyncIterator["Cluster"]:
+    """Be connected to the cluster at *address*, or to one that is started on this machine.
+
+    Raises UsageError when there is none.
+    """
+    # In a thread, where Ray cannot take the place of our handlers of signals.
+    mine = await asyncio.to_thread(_join, address)
+    try:
+        yield Cluster()
+    finally:
+        if mine:
+            import ray
+
+            await asyncio.to_thread(ray.shutdown)
+
+
+def _join(address: str) -> bool:
+    """Connect, unless whoever started this process has; says whether."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    here: dict[str, Any] = {}
+    if not address:
+        # Nobody else is to reach it, and there is nothing to be waited for at its end.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
+        here = {"include_dashboard": False, "object_store_memory": _STORE}
+    import ray
+
+    if ray.is_initialized():
+        return False
+    try:
+        # Never one that happens to run here: only what was asked for.
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        words = " ".join(str(error).split())
+        raise UsageError(f"cannot use Ray at {address or 'this machine'}: {words}") from None
+    return True
+
+
+class Cluster:
+    """A Ray that this process is connected to."""
+
+    def __init__(self) -> None:
+        """Count its processors."""
+        import ray
+
+        self.workers = max(1, min(MAX_WORKERS, int(ray.cluster_resources().get("CPU", 1))))
+        """How many should work."""
+
+    def start_leases(self, limited: Limited) -> "RemoteLeases":
+        """The leases, on the driver's machine: everything ends in any case when that is lost."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = ray.get_runtime_context().get_node_id()
+        # Softly, an actor that needs no processor may land on any machine, and die with that.
+        pinned = NodeAffinitySchedulingStrategy(node_id=here, soft=False)
+        actor = ray.remote(num_cpus=0, scheduling_strategy=pinned)(LocalLeases)
+        return RemoteLeases(actor.remote(limited))
+
+    def worker_maker(self, work: Work, leases: "RemoteLeases") -> Callable[[], Employed]:
+        """What starts one more worker, wherever there is room."""
+        import ray
+
+        shared = ray.put(work)
+        actor = ray.remote(
+            num_cpus=1,
+            max_concurrency=64,
+            # A call of which nobody knows whether it was made is not made again by itself.
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+        )(Worker)
+        return lambda: _RemoteWorker(actor.remote(shared, leases))
+
+
+class RemoteLeases:
+    """The leases' actor, as driver and workers call it."""
+
+    def __init__(self, actor: Any) -> None:  # noqa: ANN401  # a handle has no type
+        """Call *actor*."""
+        self._actor = actor
+
+    async def renew(self, name: str, usage: Usage) -> Grant:
+        """As :class:`batchgen.run.leases.Leases` has it."""
+        grant: Grant = await _or(NoGrantError, self._actor.renew.remote(name, usage))
+        return grant
+
+    async def end(self, name: str, usage: Usage) -> None:
+        """As :class:`batchgen.run.leases.Leases` has it."""
+        await _or(NoGrantError, self._actor.end.remote(name, usage))
+
+    async def progress(self) -> Progress:
+        """What all runs have done. Raises NoGrantError."""
+        found: Progress = await _or(NoGrantError, self._actor.progress.remote())
+        return found
+
+
+class _RemoteWorker:
+    def __init__(self, actor: Any) -> None:  # noqa: ANN401
+        self._actor = actor
+
+    async def trouble(self) -> str:
+        trouble: str = await _or(LostError, self._actor.trouble.remote())
+        return trouble
+
+    async def make(self, shard: str, *, again: bool) -> Made:
+        made: Made = await _or(LostError, self._actor.make.remote(shard, again=again))
+        return made
+
+    async def stop(self, code: ExitCode, why: str, *, leave: bool) -> None:
+        await _or(LostError, self._actor.stop.remote(code, why, leave=leave))
+
+    def kill(self) -> None:
+        import ray
+
+        ray.kill(self._actor)
+
+
+async def _or(lost: type[Exception], answer: Any) -> Any:  # noqa: ANN401
+    """The *answer* of an actor; *lost* when it is gone, or may be: it is not to be asked again."""
+    from ray.exceptions import RayActorError
+
+    try:
+        return await answer
+    except RayActorError as error:
+        raise lost(" ".join(str(error).split())) from None
