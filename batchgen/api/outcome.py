@@ -178,7 +178,9 @@ def _doubt(answer: Answer, status: int) -> str:
 def _redirected(status: int, headers: Mapping[str, str]) -> Refusal:
     target = plain(headers.get("Location", "elsewhere")[:200])
     reason = f"HTTP {status}: redirected to {target}"
-    return Refusal(fate=Fate.MISDIRECTED, reason=reason, status=status)
+    # "See Other" is what answers a POST that was carried out.
+    fate = Fate.UNCERTAIN if status == 303 else Fate.MISDIRECTED
+    return Refusal(fate=fate, reason=reason, status=status)
 
 
 def _without_envelope(status: int, reason: str, wait: float | None) -> Refusal:
