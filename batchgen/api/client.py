@@ -30,6 +30,7 @@ from batchgen.api.key import ApiKey
 from batchgen.api.outcome import Fate, Poll, PollProblem, Refusal, read_poll, read_submit
 from batchgen.api.wire import (
     MAX_ANSWER_BYTES,
+    YEARS,
     Prediction,
     WireError,
     encode,
@@ -193,13 +194,13 @@ class ServiceClient:
             return  # one of many answers within a second
         self._date = date
         try:
-            ahead = parsedate_to_datetime(date) - datetime.now(UTC)
+            theirs = parsedate_to_datetime(date)
+            seconds = (theirs - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError, OverflowError):
             return
-        # A Date header is cut to the second: less than that says nothing.
-        seconds = ahead.total_seconds()
-        # A clock that is days off is no clock, and its dates would not fit a datetime.
-        self.clock_offset = seconds if 1 < abs(seconds) < 86_400 else 0.0
+        # A Date header is cut to the second: less than that says nothing. Days say that one of the
+        # two clocks is wrong, and the history of the account goes by theirs.
+        self.clock_offset = seconds if abs(seconds) > 1 and theirs.year in YEARS else 0.0
 
 
 def _timeout(total: float) -> aiohttp.ClientTimeout:

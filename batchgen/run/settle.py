@@ -97,6 +97,8 @@ class Settler:
         """When the service may have created what *entry* asked for, or why nobody can know."""
         if entry.account not in (None, self.account):
             return "they were sent with another key or to another service"
+        if self._age(entry) < -timedelta(days=1):
+            return "a clock was wrong when they were sent: that is still to come"
         oldest = self._clock() - RETENTION
         # A record that was lost with its ledger: it may have been sent at any time, or never.
         earliest, latest = oldest, self._clock() - timedelta(seconds=self.grace)
@@ -121,9 +123,12 @@ class Settler:
 
     def _ripe_in(self, entry: Entry) -> float:
         """Seconds until the history must show what *entry* may have made, by either clock."""
+        return (self._slack + timedelta(seconds=self.grace) - self._age(entry)).total_seconds()
+
+    def _age(self, entry: Entry) -> timedelta:
+        """How long ago *entry* was sent, by the clock that has it later."""
         clocks = ((entry.intent_at, self._clock()), (entry.submitted_at, datetime.now(UTC)))
-        wait = self._slack + timedelta(seconds=self.grace)
-        return max(((_time(t) + wait - now).total_seconds() for t, now in clocks if t), default=0.0)
+        return min((read - _time(t) for t, read in clocks if t), default=RETENTION)
 
     def _clock(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.client.clock_offset)

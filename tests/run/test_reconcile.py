@@ -220,6 +220,25 @@ def test_a_computer_whose_clock_is_ahead_waits_all_the_same(bench: Bench):
     assert bench.service.counts()["billed"] == 1
 
 
+@pytest.mark.parametrize("days", [-2, 2])
+def test_a_computer_whose_clock_is_days_off_pays_once(bench: Bench, days: int):
+    clock = {"behind": days * 86_400}
+    bench.service.account(**clock)
+    bench.job([PAID])
+    assert bench.run().returncode == 5
+    bench.age(LONG_AGO)
+    bench.service.account(**clock, ago=LONG_AGO)
+    assert _settle(bench)["adopted"] == 1
+    assert bench.run().returncode == 0
+    bench.check_billed_once(1)
+
+
+def test_what_was_sent_in_the_future_is_held_and_not_waited_for(bench: Bench):
+    _uncertain(bench, PAID)
+    bench.age(-400 * 86_400)
+    _check_held(bench, "a clock was wrong")
+
+
 def test_a_request_that_the_history_shows_in_part_is_not_called_another(bench: Bench):
     _uncertain(bench, UNPAID + " [submit=500]", params={"seed": 7, "negative_prompt": ""})
     bench.service.reset()
