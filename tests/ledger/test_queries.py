@@ -1,5 +1,6 @@
 """What can be asked of a ledger: entries in order, images in order, counts and sums."""
 
+import sqlite3
 from collections import Counter
 from dataclasses import replace
 
@@ -187,6 +188,29 @@ async def test_the_prediction_of_another_variant_is_not_attached(ledger):
 
 
 async def test_lost_files_take_their_images_out_of_the_ledger(ledger):
-    entry = await bring(ledger, "a", State.SAVED, [image("a", 0)])
+    entry = await bring(ledger, "a", State.SAVED, [image("a", 0, nsfw=True)])
+    await bring(ledger, "b", State.SAVED, [image("b", 0, nsfw=True), image("b", 1)])
     await ledger.write(entry.move(State.COMPLETED))
-    assert list(ledger.files()) == []
+    assert [key for key, _, _ in ledger.files()] == ["b", "b"]
+    totals = ledger.totals()
+    assert (totals.images, totals.bytes, totals.nsfw) == (2, 200, 1)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 500])
+async def test_more_files_than_one_read_brings_come_in_order(ledger, monkeypatch, chunk):
+    monkeypatch.setattr(store, "_CHUNK", chunk)
+    made = [image("b", index) for index in range(4)] + [image("a", index) for index in range(3)]
+    await bring(ledger, "b", State.SAVED, made[:4])
+    await bring(ledger, "a", State.SAVED, made[4:])
+    assert [image for _, image in ledger.images()] == made
+    assert list(ledger.files()) == [
+        (key, i.file_name, 100) for key, i in zip("bbbbaaa", made, strict=True)
+    ]
+
+
+async def test_a_file_name_that_somebody_edited_is_not_followed(ledger):
+    await bring(ledger, "a", State.SAVED, [image("a", 0)])
+    ledger.do(lambda db: db.execute("UPDATE images SET file_name = '/etc/passwd'"))
+    for read in (ledger.files, ledger.images):
+        with pytest.raises(sqlite3.DataError, match="/etc/passwd"):
+            list(read())

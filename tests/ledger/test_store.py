@@ -1,6 +1,7 @@
 """What the ledger keeps: durable moves, refusals, and files that are no ledger."""
 
 import asyncio
+import os
 import signal
 import sqlite3
 import subprocess
@@ -252,19 +253,20 @@ META = "CREATE TABLE meta (name TEXT, value TEXT)"
 
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize(
-    ("statements", "message"),
+    ("statements", "damaged", "message"),
     [
-        (["CREATE TABLE pears (n)"], "cannot use the ledger .*no such table: meta"),
-        ([META], "expected a ledger of version 2 at .*, got None; use the batchgen that made it"),
-        ([META, "INSERT INTO meta VALUES ('schema_version', '3')"], "version 2 at .*, got 3;"),
-        ([META, "INSERT INTO meta VALUES ('schema_version', 'x')"], "the ledger .* is damaged "),
-        (["CREATE TABLE meta (a)"], "cannot use the ledger .*no such column"),
+        (["CREATE TABLE pears (n)"], True, "cannot use the ledger .*no such table: meta"),
+        ([META], False, "expected a ledger of version 2 at .*, got None; use the batchgen that m"),
+        ([META, "INSERT INTO meta VALUES ('schema_version', '3')"], False, "2 at .*, got 3;"),
+        ([META, "INSERT INTO meta VALUES ('schema_version', 'x')"], True, "ledger .* is damaged "),
+        (["CREATE TABLE meta (a)"], True, "cannot use the ledger .*no such column"),
     ],
 )
-def test_another_database_is_no_ledger(path, statements, message, read_only):
+def test_another_database_is_no_ledger(path, statements, damaged, message, read_only):
     foreign(path, *statements)
-    with pytest.raises(StorageError, match=message):
+    with pytest.raises(StorageError, match=message) as caught:
         Ledger(path, read_only=read_only)
+    assert isinstance(caught.value, DamagedError) is damaged
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -279,13 +281,30 @@ def test_a_file_that_is_no_database_is_no_ledger_and_is_left_alone(path, read_on
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_folder_is_no_ledger(path, read_only):
     path.mkdir()
-    with pytest.raises(StorageError, match=r"^cannot use the ledger "):
+    with pytest.raises(StorageError, match=r"^cannot use the ledger .* is no file of its own$"):
         Ledger(path, read_only=read_only)
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("ending", ["", "-wal", "-shm", "-journal"])
+def test_a_link_or_a_pipe_under_one_of_its_names_is_not_opened(path, ending, read_only):
+    Ledger(path).close()
+    odd = path.with_name(path.name + ending)
+    target = path.with_name("target")
+    odd.rename(target) if odd.exists() else target.touch()
+    content = target.read_bytes()
+    for make in (lambda: odd.symlink_to(target), lambda: os.mkfifo(odd)):
+        make()
+        with pytest.raises(StorageError, match=r"^cannot use the ledger .* is no file of its own$"):
+            Ledger(path, read_only=read_only)
+        odd.unlink()
+    assert target.read_bytes() == content
+
+
 def test_a_reader_makes_no_ledger(path):
-    with pytest.raises(StorageError, match=r"^cannot use the ledger "):
+    with pytest.raises(StorageError, match=r"^cannot use the ledger ") as caught:
         Ledger(path, read_only=True)
+    assert not isinstance(caught.value, DamagedError)
     assert not path.exists()
 
 
