@@ -209,11 +209,8 @@ def _spread(points: Sequence[tuple[int, ...]]) -> list[int]:
     counts: dict[tuple[int, int], int] = defaultdict(int)
     left, order = list(range(len(points))), list[int]()
     while left:
-        # The next is the one whose values are most overdue.
-        due = [
-            sum((counts[w] - shares[w] * len(order)) / shares[w] for w in enumerate(points[n]))
-            for n in left
-        ]
+        # The next is the one whose values have come least, for the share they have.
+        due = [sum(counts[w] / shares[w] for w in enumerate(points[n])) for n in left]
         number = left.pop(due.index(min(due)))
         order.append(number)
         for wheel in enumerate(points[number]):

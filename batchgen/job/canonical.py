@@ -27,7 +27,7 @@ def digest(value: object) -> str:
     return _hashed(spelled(value))
 
 
-def variant_key(model: str, fields: Iterable[str], repeat: str = "0") -> str:
+def variant_key(model: str, fields: Iterable[str], repeat: str) -> str:
     """The key of a variant: 20 hex digits over what is asked, never over names, order or paths.
 
     *model* is spelled, and *fields* are those of the request, each spelled as ``"name":value``, in
@@ -38,7 +38,7 @@ def variant_key(model: str, fields: Iterable[str], repeat: str = "0") -> str:
     return _hashed(f'{{"model":{model},"repeat":{repeat},"request":{{{request}}},"v":1}}')[:20]
 
 
-def drawn_seed(model: str, fields: Iterable[str], repeat: str = "0") -> int:
+def drawn_seed(model: str, fields: Iterable[str], repeat: str) -> int:
     """The seed of a variant that names none: 0 to 2147483647, always the same for the same content.
 
     *model* and *fields* are spelled as for a key; the fields have no seed. Drawn here and not by

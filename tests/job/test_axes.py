@@ -42,6 +42,7 @@ def test_each_form_of_an_axis_gives_its_distinct_values(raw, values):
         ({"start": 0, "count": 2, "step": 1}, "expected the keys start and count, got start, "),
         ({"start": 0, "count": True}, "expected whole numbers as start and count, got the n"),
         ({"start": 0, "count": -1}, "expected a count of at least 1, got -1"),
+        ({"start": 0, "count": 10**18 + 1}, "expected a count of at most 1,000,000,000,000,000,0"),
         ({"start": -5, "count": 9}, "expected a whole number from -1 to 2147483647, got the n"),
     ],
 )
@@ -62,6 +63,8 @@ def test_values_of_different_types_are_different():
     values, _ = read_values([1, 1.0, True, "1", None], name="style", model=OTHER)
     assert len(values) == 5
     assert True not in Values((1,))
+    assert True not in Values((1.0,))
+    assert 1.0 in Values((1.0,))
     assert 1.0 not in Values(range(3))
     assert True not in Values(range(3))
     assert 2 in Values(range(3))
@@ -80,6 +83,14 @@ def test_two_billion_values_are_held_as_a_range():
     values, _ = read_values({"start": 0, "count": 2 * 10**9}, name="seed", model=IMAGEN)
     assert isinstance(values.items, range)
     assert (len(values), values[-1], 5 in values, -5 in values) == (2 * 10**9, 1999999999, True, 0)
+
+
+def test_as_many_values_and_characters_as_can_be_are_let_through():
+    values, _ = read_values({"start": 0, "count": 10**18}, name="style", model=OTHER)
+    assert len(values) == 10**18
+    read_values(["x" * 10**6], name="style", model=OTHER)
+    with pytest.raises(AxisError, match="at most 1,000,000 characters, got 1,000,001"):
+        read_values(["x" * (10**6 + 1)], name="style", model=OTHER)
 
 
 def test_nothing_is_unknown_of_an_unknown_model():

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from batchgen.job.choices import MAX_COUNT, Stream, stream
+from batchgen.job.choices import MAX_COUNT, Stream, choice, phrase, pick, stream
 from batchgen.job.wildcards import WildcardError, parse
 
 WORDS = [
@@ -83,6 +83,13 @@ def test_picked_options_differ_and_follow_their_weights():
     assert sum(found.values()) == 10_000
     sizes = Counter(map(len, _texts("{0-3$$$$a|b|c|d}", 8_000)))
     assert all(abs(sizes[size] - 2000) < 200 for size in range(4)), sizes
+
+
+def test_an_option_is_never_picked_twice():
+    options = [(weight, phrase([str(weight)])) for weight in (1, 2, 1, 3)]
+    tree = pick(choice(options), low=3, high=3, separator="")
+    for draw in range(300):
+        assert Counter(tree.draw(stream(1, "p", draw))) <= Counter("1213")
 
 
 def test_counts_are_exact_until_they_are_beyond_all_use():

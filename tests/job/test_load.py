@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import ExitCode, JobError
+from batchgen.job import expand
 from batchgen.job.load import Pace
 
 IN_CAPTIONS = "aspect_ratio, negative_prompt, prompt, prompt_id, seed"
@@ -317,6 +318,43 @@ def test_ten_thousand_variants_need_no_permission(load):
 )
 def test_an_explosion_is_refused_with_its_factors(refusals, text, problem):
     assert refusals(text) == [f"job.yaml:{problem}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("prompts: ['A {light} cup']", "12 (1 prompt × 2 look × 3 light × 2 seed)"),
+        ("prompts: ['A {light} cup {seed}']", "12 (1 prompt × 2 look × 3 light × 2 seed)"),
+        ("prompts: ['{A|Two|No} {light} cups', b]\nrepeat: 2", "32"),
+    ],
+)
+def test_more_texts_than_fit_into_memory_are_refused_however_many_variants_are_allowed(
+    refusals, monkeypatch, text, got
+):
+    monkeypatch.setattr(expand, "MAX_BOXES", 3)
+    matrix = "{look: [{name: x, negative_prompt: p}, {name: y}], light: [a, b, c], seed: 1..2}"
+    rule = "exclude: [{look: x, seed: 1}]\n"
+    wrong = refusals(f"name: k\n{text}\nmatrix: {matrix}\n{rule}")
+    assert len(wrong) == 1
+    assert f"variants, got {got}" in wrong[0]
+
+
+def test_what_is_added_counts_as_what_it_says_and_no_more(load):
+    job = load(
+        "name: k\nprompts: [{id: a, text: a}]\n"
+        "matrix: {look: [{name: x, negative_prompt: p}, {name: y}], num_images: 1..2}\n"
+        "add: [{prompt: a, num_images: 3}, {prompt: a, look: x, num_images: 4}]\n"
+        "run: {max_variants: 6}\n"
+    )
+    assert len(job.variants) == 6
+
+
+def test_a_sample_that_the_weights_leave_short_is_warned_of(load):
+    job = load('name: k\nprompts: [{text: "{100000::a|0.000001::b}", sample: 2}, b]\n')
+    assert len(job.variants) == 2
+    assert [f"{w.line}:{w.column}: {w.message}" for w in job.warnings] == [
+        "2:18: only 1 of 2 different texts were drawn: the weights leave little chance to others"
+    ]
 
 
 def test_two_billion_variants_are_refused_before_any_is_made(refusals):

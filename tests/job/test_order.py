@@ -218,6 +218,16 @@ def test_many_prompts_with_as_many_values_of_their_own_share_a_set(load):
     assert furthest(job, start=0)[0] < 1
 
 
+def test_a_union_of_very_many_linked_values_has_every_variant_once(load):
+    looks = ", ".join(f"{{name: l{n}, negative_prompt: p{n}}}" for n in range(26))
+    lights = ", ".join(f"w{n}" for n in range(20))
+    job = load(
+        f"{JOB}prompts: ['a {{light}}']\nmatrix: {{look: [{looks}], light: [{lights}]}}\n"
+        "exclude: [{look: l3, light: w5}]\n"
+    )
+    assert sorted(v.index for v in job.variants) == list(range(26 * 20 - 1))
+
+
 def test_boxes_that_only_unnamed_values_tell_apart_take_turns():
     one, other = _boxes([2, 2])
     boxes = [one, Box(prompt=one.prompt, text="t", grid=other.grid, entry=0, own={})]

@@ -153,6 +153,8 @@ def test_a_fingerprint_tells_plans_apart_without_expanding_them():
         plan([("a", {"num_images": [2]})], axes),
     ]
     assert len({p.fingerprint() for p in (plan([("a", {})], axes), *others)}) == 4
+    few = [range(3, 7), range(4, 7), range(3, 8), [3, 7], [3, 4]]
+    assert len({plan([("a", {})], {"seed": seeds}).fingerprint() for seeds in few}) == 5
 
 
 seeds = st.sampled_from([-1, 1, 2, 3, golden.seed({"prompt": "a"}), golden.seed({"prompt": "b"})])
@@ -181,7 +183,9 @@ def test_the_variants_are_the_distinct_requests(prompts, axes, params):
 @given(prompts=prompt_lists, axes=values, params=fixed)
 def test_variants_are_tallied_by_what_they_ask_for(prompts, axes, params):
     found, names = plan(prompts, axes, params), ("num_images", "aspect_ratio")
-    assert found.tally(*names) == Counter(tuple(map(v.request.get, names)) for v in found)
+    for part in (found, found[:3], found[1:]):
+        assert part.tally(*names) == Counter(tuple(map(v.request.get, names)) for v in part)
+    assert set(found.tally("model")) == {(v.model,) for v in found}
 
 
 @given(prompts=prompt_lists, axes=values, params=fixed, order=st.randoms(use_true_random=False))
