@@ -272,8 +272,9 @@ def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
         "left": c.pending,
     }
     states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
+    counts = {"submits": outcome.submits, "polls": outcome.polls, "retries": outcome.retries}
     made = f"{outcome.images_made:,} images in {duration(outcome.wall_s)}"
-    asked = f"{outcome.submits:,} submits, {outcome.polls:,} polls, {outcome.retries:,} retries"
+    asked = ", ".join(f"{number or 0:,} {name}" for name, number in counts.items())
     flagged = f"{outcome.nsfw:,} flagged NSFW"
     odd = ", ".join(f"{count:,} {flag}" for flag, count in (outcome.flags or {}).items())
     rows = [

@@ -54,9 +54,10 @@ class Outcome:
     run: str = ""
     """The id of this run, of which all that follows tells."""
     images_made: int = 0
-    submits: int = 0
-    polls: int = 0
-    retries: int = 0
+    submits: int | None = 0
+    """None when shards were merged, as the next two: each of them has its own."""
+    polls: int | None = 0
+    retries: int | None = 0
     polls_per_image: float | None = None
     """None without images, as the next one."""
     detection_lag_s: float | None = None

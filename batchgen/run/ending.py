@@ -39,6 +39,8 @@ class Ending:
     """As :attr:`Outcome.shard`."""
     led: bool = False
     """Whether it was a part of another run, which tells of it."""
+    ran: bool = True
+    """False when only what others have made is put together."""
 
     def account(self, ledger: Ledger, tally: Tally, mark: object) -> Outcome:
         """Write down how the run ended. What cannot be written becomes a part of that."""
@@ -154,9 +156,9 @@ class Ending:
             refund_expected_usd=totals.refund_micros / 1e6 if known else None,
             run=self.begun.run,
             images_made=tally.images_made,
-            submits=tally.submits,
-            polls=tally.polls,
-            retries=tally.retries,
+            submits=tally.submits if self.ran else None,
+            polls=tally.polls if self.ran else None,
+            retries=tally.retries if self.ran else None,
             polls_per_image=_per(tally.polls, tally.images_made),
             detection_lag_s=_per(tally.lag_s, tally.lags),
             started_at=self.begun.started_at,

@@ -92,6 +92,7 @@ def _merge(folder: DatasetFolder, ledger: Ledger) -> Outcome:
         stop=Stop(),
         started=started,
         spent_before=totals.spent_micros,
+        ran=False,
     )
     tally = Tally.begun(totals, images_planned=_whole(meta.get("images_planned")))
     return ending.account(ledger, tally, mark)

@@ -112,6 +112,8 @@ def test_a_dataset_begun_at_once_goes_on_in_shards_and_back(bench: Bench):
     assert len(bench.rows()) == 10
     assert merge_dataset(bench.dataset).exit_code == ExitCode.INCOMPLETE
     assert len(bench.rows()) == 14
+    merged = cli.summary(bench.dataset)
+    assert [merged[name] for name in ("saved", "submits", "polls", "retries")] == [14, *[None] * 3]
     assert make(bench, None)[0].exit_code == ExitCode.OK
     bench.check_billed_once(30)
     bench.check_whole(30)

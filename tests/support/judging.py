@@ -82,7 +82,7 @@ def check_uncertain(bench: Bench) -> None:
     known = {prediction_id for prediction_id, _, _ in rows}
     held = [json.loads(request) for _, state, request in rows if state == "uncertain"]
     for order in bench.service.counts().orders:
-        assert known.issuperset(order["ids"]) or order["request"] in held
+        assert known.issuperset(order["ids"]) or order["request"] in held, (order, rows)
 
 
 def check_like(bench: Bench, undisturbed: Essence) -> None:
