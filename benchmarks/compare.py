@@ -7,6 +7,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from compileall import compile_dir
 from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.latency import read_latency
 from benchmarks.measuring import Bench, Turn
 from benchmarks.picture import png_frame
-from benchmarks.processes import serving, share_cores
+from benchmarks.processes import ROOT, serving, share_cores
 from benchmarks.report import Summary, summed_up, table
 from benchmarks.scenarios import QUICK, SCENARIOS, Scenario
 
@@ -30,6 +31,9 @@ def compare(arguments: Sequence[str]) -> int:
     told = _parser().parse_args(arguments)
     cases = [CASES[name] for name in told.only or CASES]
     cores = share_cores()
+    # As pip leaves what it installs: else ours alone would be compiled anew at every start.
+    for package in ("batchgen", "benchmarks"):
+        compile_dir(ROOT / package, quiet=1)
     if told.dir:
         told.dir.mkdir(parents=True, exist_ok=True)
     summaries = []

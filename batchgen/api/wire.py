@@ -86,8 +86,14 @@ class Answer:
     data: Mapping[str, Any] | None
     enveloped: bool
     """Whether it has a code of its own; a gateway's JSON page has none."""
-    names_something: bool
-    """Whether an id or outputs stand anywhere in it, of whatever type."""
+    whole: Mapping[str, Any]
+    """All of it, ``data`` included."""
+
+    @property
+    def names_something(self) -> bool:
+        """Whether an id or outputs stand anywhere in it, of whatever type."""
+        data = self.whole.get("data")
+        return any(map(_names, [self.whole, data, *(data if isinstance(data, list) else ())]))
 
 
 def submit_path(model: str) -> str:
@@ -102,9 +108,7 @@ def result_path(prediction_id: str) -> str:
 
 def encode(value: Mapping[str, object]) -> bytes:
     """A request body: compact UTF-8 JSON."""
-    return json.dumps(
-        dict(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    ).encode()
+    return _ENCODER.encode(dict(value)).encode()
 
 
 def decode(body: bytes, most: int = MAX_ANSWER_BYTES) -> object:
@@ -143,7 +147,7 @@ def read_answer(status: int, body: bytes) -> Answer:
         message=_message(value),
         data=data if isinstance(data, dict) else None,
         enveloped=code is not None,
-        names_something=any(map(_names, [value, data, *(data if isinstance(data, list) else ())])),
+        whole=value,
     )
 
 
@@ -289,6 +293,7 @@ def _sound(value: object, depth: int = 0) -> object:
     return value
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(
     parse_constant=_refuse_constant, parse_int=_integer, object_pairs_hook=_object
 )

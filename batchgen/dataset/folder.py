@@ -13,6 +13,8 @@ from typing import IO
 
 from batchgen.errors import StorageError, UsageError
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 @dataclass(frozen=True)
 class DatasetFolder:
@@ -291,7 +293,7 @@ def json_line(row: Mapping[str, object]) -> str:
     U+0085, U+2028 and U+2029 are escaped: readers that split lines the way ``str.splitlines``
     does would cut a prompt that holds one of them in two.
     """
-    text = json.dumps(row, ensure_ascii=False, separators=(", ", ": "))
+    text = _ENCODER.encode(row)
     if not text.isascii():
         for character in "\u0085\u2028\u2029":
             text = text.replace(character, f"\\u{ord(character):04x}")

@@ -30,6 +30,9 @@ _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(_WHOLE, "int"),
     "cost_usd": "float",
 }
+_KIND_OF: Mapping[type, Kind | None] = {
+    type(None): None, bool: "bool", int: "int", float: "float",
+}  # fmt: skip
 _MOST = 2**63 - 1  # a larger number loses its last digits in most readers
 # Readers give these names a meaning of their own.
 _TAKEN = frozenset(
@@ -79,13 +82,9 @@ def _joined(seen: set[Kind | None], declared: Kind | None) -> Kind:
 
 
 def kind_of(value: object) -> Kind | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int) and abs(value) <= _MOST:
-        return "int"
-    return "float" if isinstance(value, float) else "text"
+    if type(value) is int and abs(value) > _MOST:
+        return "text"
+    return _KIND_OF.get(type(value), "text")
 
 
 def shown(value: object, kind: Kind) -> Value:

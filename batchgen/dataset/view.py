@@ -6,6 +6,7 @@ that type.
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,11 +89,11 @@ class View:
 
     def _read(self) -> None:
         self._db.executescript(_TABLES)
-        seen: dict[str, set[Kind | None]] = {}
+        seen: defaultdict[str, set[Kind | None]] = defaultdict(set)
         for place, row in _placed_rows(self.folder.manifest_jsonl):
             self._may_go_on()
             for name, value in row.items():
-                seen.setdefault(name, set()).add(kind_of(value))
+                seen[name].add(kind_of(value))
             self.models.add(str(row.get("model")))
             self._keep(place, row)
         self._db.execute(

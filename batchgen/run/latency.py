@@ -43,6 +43,7 @@ class Latencies:
         self._latest = [0.0] * len(EDGES)
         for bucket, count in (counts or {}).items():
             self._counts[min(max(bucket, 0), len(EDGES) - 1)] += count
+        self._total = sum(self._counts)
         self._fresh = 0
         self._next: dict[float, list[int]] = {}
 
@@ -53,7 +54,7 @@ class Latencies:
     @property
     def young(self) -> bool:
         """Whether too little is known to rest on it."""
-        return sum(self._counts) < YOUNG
+        return self._total < YOUNG
 
     def observe(self, seconds: float) -> None:
         """A prediction took so many *seconds* from its submit."""
@@ -61,10 +62,11 @@ class Latencies:
         self._counts[bucket] += 1
         self._latest[bucket] = max(self._latest[bucket], seconds)
         self._fresh += 1
-        total = sum(self._counts)
-        if self._fresh >= min(RENEW, 1 + total / 4):
-            if total > MEMORY:
-                self._counts = [count * MEMORY / total for count in self._counts]
+        self._total += 1
+        if self._fresh >= min(RENEW, 1 + self._total / 4):
+            if self._total > MEMORY:
+                self._counts = [count * MEMORY / self._total for count in self._counts]
+                self._total = sum(self._counts)
             self._fresh = 0
             self._next.clear()
 
