@@ -167,11 +167,12 @@ class View:
     def rows(self) -> Iterator[ViewRow]:
         """Every image, in order. Raises StorageError when the manifest was changed meanwhile."""
         sql = "SELECT place, flags FROM shown ORDER BY ending, key, number"
-        with self.folder.manifest_jsonl.open("rb") as file:
+        manifest = self.folder.manifest_jsonl
+        with manifest.open("rb") as file:
             for place, flags in self._db.execute(sql):
                 self._may_go_on()
                 file.seek(place)
-                asked = _row(file.readline(), self.folder.manifest_jsonl)
+                asked = _row(file.readline(), manifest)
                 yield ViewRow(values=self._shown(asked, flags), asked=asked)
 
     def _may_go_on(self) -> None:
@@ -201,7 +202,7 @@ def _placed_rows(manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
 
 def _row(line: bytes, manifest: Path) -> dict[str, object]:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode())  # of bytes it would guess the encoding
     except (ValueError, RecursionError):
         row = None
     whole = isinstance(row, dict) and all(
