@@ -39,7 +39,7 @@ from batchgen.run.mirroring import owned
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
-from batchgen.run.parting import claim_parts, clear_parts, keep_job
+from batchgen.run.parting import claim_parts, clear_all, keep_job
 from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
 from batchgen.run.prices import Prices
 from batchgen.run.purse import draw
@@ -88,7 +88,7 @@ async def run_job(
         async with leading(folder, engine, patience) as run.lending:
             return await run.make(run.lending.ledger)
     async with owned(folder, patience) as run.mirror:
-        clear_parts(folder)
+        clear_all(folder)
         with open_ledger(folder) as ledger:
             return await run.make(ledger)
 

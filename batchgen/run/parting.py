@@ -97,6 +97,16 @@ def divide_dataset(folder: DatasetFolder) -> None:
         raise storage_error(error, folder.ledger) from None
 
 
+def clear_all(folder: DatasetFolder) -> None:
+    """Throw away what a run that was killed was writing, in a folder that is ours alone."""
+    clear_parts(folder)
+    try:
+        for half in folder.state.glob(".*.new"):
+            half.unlink()
+    except OSError as error:
+        raise storage_error(error, folder.state) from None
+
+
 def clear_parts(folder: DatasetFolder, ours: Callable[[str], bool] = lambda _: True) -> None:
     """Throw away downloads that earlier runs left unfinished; only their owner may do so.
 

@@ -25,7 +25,7 @@ from batchgen.run.accounts import Outcome
 from batchgen.run.making import run_job
 from batchgen.run.merging import merge_dataset
 from batchgen.run.options import RunOptions
-from batchgen.run.parting import claim_parts, clear_parts
+from batchgen.run.parting import claim_parts, clear_all, clear_parts
 from batchgen.run.standing import standing
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
@@ -213,10 +213,14 @@ async def _claim(folder: DatasetFolder, stack: ExitStack) -> None:
 def test_unfinished_downloads_are_thrown_away_and_nothing_else(tmp_path: Path):
     folder = DatasetFolder(tmp_path / "out")
     folder.prepare()
-    for path in (folder.parts / "a_0", folder.parts / "a_1", folder.lock):
+    half = folder.state / ".latency.json.new"
+    for path in (folder.parts / "a_0", folder.parts / "a_1", folder.lock, half):
         path.write_text("x")
     clear_parts(folder)
     assert list(folder.parts.iterdir()) == []
+    assert half.exists()  # of another shard, perhaps
+    clear_all(folder)
+    assert not half.exists()
     assert folder.lock.exists()
 
 
