@@ -28,13 +28,11 @@ TOLD = 4
 CUT = 0.8
 # Seconds in which the rate would grow from nothing to the fastest pace that was seen.
 RECOVERY = 30.0
-# Where one in ten is turned away by chance, four without an acceptance in between are met once in
-# eight thousand submits, and a quarter of the latest answers, each of which counts a 32nd, never.
+# Where one in ten is turned away by chance, of 20,000 submits four without an acceptance in between
+# are met three times, a quarter of the latest answers, each of which counts a 32nd, twice.
 IN_A_ROW = 4
 SEVERAL = 0.25
 WEIGHT = 1 / 32
-# Trouble on the other side only keeps the rate from growing: there a false alarm costs little.
-TROUBLE_WEIGHT = 1 / 8
 SLOWEST = 1 / 60  # images per second
 # Losing the answer of a submit is expensive: no more than this many can be unanswered when the
 # process is killed. At 0.4 s for an answer it is just enough for the highest tier, 83 a second.
@@ -226,7 +224,7 @@ class Pacer:
 
     def _learn(self, *, refused: bool = False, troubled: bool = False) -> None:
         self._refused += WEIGHT * (refused - self._refused)
-        self._troubled += TROUBLE_WEIGHT * (troubled - self._troubled)
+        self._troubled += WEIGHT * (troubled - self._troubled)
 
     def _fit(self, now: float, *, several: bool) -> None:
         """Go on with as many in flight as were accepted, or slower if that did not help."""
