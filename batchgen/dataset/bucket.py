@@ -35,6 +35,7 @@ _RETRIES = {
         "base": 2,
     },
 }
+_SMALL = 100_000  # bytes of what is written on a condition
 # A part of 5 MB may take as long as this.
 _CLIENT = {"timeout": timedelta(seconds=120), "connect_timeout": timedelta(seconds=10)}
 
@@ -131,11 +132,16 @@ class Bucket:
 
     def read(self, name: str) -> bytes | None:
         """The bytes of *name*; None when it is not there."""
-        found = self.look(name)
-        return None if found is None else found.data
+        import obstore
+
+        with self._telling("read", name):
+            try:
+                return bytes(obstore.get(self.store, name).bytes())
+            except FileNotFoundError:
+                return None
 
     def look(self, name: str) -> Content | None:
-        """The content of *name* with its version; None when it is not there."""
+        """The content of the small object *name* with its version; None when it is not there."""
         import obstore
 
         with self._telling("read", name):
@@ -145,6 +151,8 @@ class Bucket:
                 if _code(error) in {"NoSuchBucket", "ContainerNotFound"}:
                     raise
                 return None
+            if got.meta["size"] > _SMALL:
+                raise StorageError(f"{self.address}/{name} is larger than batchgen writes it")
             return Content(data=bytes(got.bytes()), version=_version(got.meta))
 
     def size(self, name: str) -> int | None:

@@ -103,7 +103,9 @@ def is_ours(claim: Claim, uploads: Uploads) -> bool:
 
 
 def refuse(claim: Claim, uploads: Uploads, address: object) -> None:
-    """Raise LockedError when the owner by *claim* may be alive, or has kept what we need."""
+    """Raise LockedError when the owner by *claim* may be alive, StorageError when it is dead and
+    has kept what we need.
+    """
     if claim.ended:
         return
     ours = is_ours(claim, uploads)
@@ -115,7 +117,7 @@ def refuse(claim: Claim, uploads: Uploads, address: object) -> None:
             f"{address} is in use by {claim.owner}; wait for it, or stop it: if it was killed, "
             f"run its job again there, where its ledger is ({claim.host}:{claim.folder})"
         )
-    raise LockedError(
+    raise StorageError(
         f"the last run on {address} was killed ({claim.owner}, last heard of at {claim.beat}); its "
         f"ledger is in {claim.host}:{claim.folder}. Run it again there: without its last records "
         "something may be paid twice. If that folder is lost for good, batchgen verify "

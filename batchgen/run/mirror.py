@@ -53,6 +53,8 @@ class Mirror:
     """Bytes of the manifest whose images are in the bucket."""
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
     _moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _patience: float = field(default_factory=lambda: HURRIED)
+    """Seconds that are left for uploads once a signal has come."""
     _trouble: str = ""
     """Why an image cannot be uploaded, whatever the bucket does."""
     _rest: Rest = field(init=False)
@@ -110,10 +112,10 @@ class Mirror:
 
     async def _in_time(self, work: Coroutine[None, None, T]) -> T:
         """What *work* returns; after a signal it is given up soon. Raises StorageError then."""
-        task, patience = asyncio.ensure_future(work), HURRIED
-        while not task.done() and patience > 0 and not self.stop.hurry.is_set():
+        task = asyncio.ensure_future(work)
+        while not task.done() and self._patience > 0 and not self.stop.hurry.is_set():
             await asyncio.wait({task}, timeout=LOOK)
-            patience -= LOOK if self.stop.signalled else 0
+            self._patience -= LOOK if self.stop.signalled else 0
         if not task.done():
             task.cancel()
             await asyncio.wait({task})

@@ -196,8 +196,8 @@ def test_a_run_elsewhere_is_refused_while_one_goes_on_and_after_it_was_killed(cl
         )
         running.process.kill()
     cloud.silence()
-    done = cloud.run()
-    assert done.returncode == 8
+    done = cloud.run("--if-locked", "skip")  # nobody is there to be waited for
+    assert done.returncode == 7
     assert f"its ledger is in far-away:{folder}" in done.stderr
     assert cloud.bench.service.counts()["received"] == 4
     assert not cloud.bench.states()
@@ -392,3 +392,31 @@ def test_a_run_that_cannot_begin_gives_the_bucket_back(cloud: Cloud):
     cloud.job(3)
     assert cloud.run().returncode == 0
     cloud.bench.check_billed_once(3)
+
+
+def test_a_run_that_has_lost_the_bucket_writes_nothing_over_what_came_since(cloud: Cloud):
+    cloud.job(3)
+    cloud.bench.service.hold(completion=1)
+    with cloud.bench.start(patch=PATCH) as running:
+        running.until_states(saved=1, submitted=2)
+        (name,) = [name for name in cloud.store.names() if name.endswith(OBJECT)]
+        other = json.dumps({**cloud.claim(), "run": "another", "host": "far-away"}).encode()
+        cloud.store.put(name, other)
+        cloud.bench.service.release()
+        assert running.process.wait() == 7
+        assert f"another run has written {URL}/{OBJECT}" in running.process.stderr
+    assert cloud.store.objects[name].data == other
+    assert cloud.store.puts("manifest") == cloud.store.puts("ledger") == []
+    cloud.silence()
+    assert cloud.run().returncode == 7  # this folder knows less than that one
+    assert cloud.bench.service.counts()["received"] == 3
+
+
+def test_a_claim_that_nobody_can_have_written_is_not_read(cloud: Cloud):
+    cloud.job(1)
+    for data in (b"x" * 200_000, b"[" * 50_000, json.dumps({"run": 1}).encode()):
+        cloud.store.put(f"sets/job/{OBJECT}", data)
+        done = cloud.run()
+        assert done.returncode == 7
+        assert "larger than" in done.stderr or "no claim of batchgen" in done.stderr
+    assert cloud.bench.service.counts()["received"] == 0
