@@ -15,12 +15,16 @@ import aiohttp
 import batchgen
 from batchgen.api.client import ServiceClient
 from batchgen.api.key import KEY, KEY_FILE
+from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.disk import existing, free_bytes, network_file_system
-from batchgen.errors import UsageError
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import uploads_of
+from batchgen.errors import BatchgenError, UsageError
 from batchgen.job.load import Pace
 from batchgen.job.tiers import LOWEST, TIERS
 from batchgen.job.units import read_window
 from batchgen.run.access import Access, find_access
+from batchgen.run.claims import look, refuse
 from batchgen.run.context import DOWNLOADS, POLLS
 from batchgen.run.guards import MIN_FREE
 from batchgen.run.history import past_runs
@@ -72,7 +76,8 @@ async def examine(patient: Patient) -> list[Check]:
     if access and access.base_url:
         checks += await check_service(access, patient.pace)
     checks += [check_tier(patient), check_folder(patient.root)]
-    checks += [check_disk(patient.root, patient.pace), check_files(patient.pace)]
+    checks += [*check_bucket(patient.root), check_disk(patient.root, patient.pace)]
+    checks += [check_files(patient.pace)]
     return [*checks, *check_window(patient.pace), check_notices(patient.environment)]
 
 
@@ -181,6 +186,25 @@ def check_folder(root: Path) -> Check:
         found = f"{root} is on a network file system ({kind}), where locks may fail"
         return Check(name="folder", verdict=WARNING, found=found, fix=fix)
     return Check(name="folder", found=f"{root} can be written")
+
+
+def check_bucket(root: Path) -> Iterator[Check]:
+    """Whether the bucket that the dataset goes to can be read, and is free for a run from here."""
+    folder = DatasetFolder(root)
+    uploads = uploads_of(folder)
+    if uploads is None:
+        return
+    fix = "docs/storage.md says what a bucket needs, and whose it is when"
+    try:
+        bucket = Bucket.open(uploads.url)
+        claim, _ = look(bucket)
+        if claim:
+            refuse(claim, uploads, bucket.address)
+    except BatchgenError as error:
+        yield Check(name="bucket", verdict=WRONG, found=str(error), fix=fix)
+        return
+    state = f"last used from {claim.host}" if claim else "empty"
+    yield Check(name="bucket", found=f"{bucket.address} can be read, {state}")
 
 
 def check_disk(root: Path, pace: Pace | None, free: Callable[[Path], int] = free_bytes) -> Check:

@@ -420,3 +420,13 @@ def test_a_claim_that_nobody_can_have_written_is_not_read(cloud: Cloud):
         assert done.returncode == 7
         assert "larger than" in done.stderr or "no claim of batchgen" in done.stderr
     assert cloud.bench.service.counts()["received"] == 0
+
+
+def test_doctor_tells_whether_the_bucket_can_be_had(cloud: Cloud):
+    cloud.job(1)
+    assert f"bucket    {URL} can be read, empty" in cloud.call("doctor", "job.yaml").stdout
+    cloud.store.put("sets/job/holiday.png", b"mine")
+    found = json.loads(cloud.call("doctor", "job.yaml", "--json").stdout)
+    (check,) = [check for check in found if check["name"] == "bucket"]
+    assert check["verdict"] == "wrong"
+    assert "holds no dataset of batchgen" in check["found"]
