@@ -10,6 +10,7 @@ import aiofiles
 from batchgen.dataset.folder import DatasetFolder, storage_error
 from batchgen.dataset.placing import Arrival, StoredImage, discard, place
 from batchgen.dataset.together import Together
+from batchgen.dataset.uploads import uploads_of
 
 _HANDS = 2  # batches on their way to the disk: while one waits for it, the other is written
 _HELD = 4 * 1024 * 1024  # bytes of one image in memory; a larger one goes to disk as it comes
@@ -21,6 +22,7 @@ class ImageStore:
     def __init__(self, folder: DatasetFolder) -> None:
         """Store below *folder*."""
         self._parts = folder.parts
+        self._uploads = uploads_of(folder)
         self._placing = Together(partial(place, folder.root, set()), hands=_HANDS)
 
     async def store(
@@ -35,7 +37,11 @@ class ImageStore:
         """
         path = self._parts / part
         data = await _gather(path, chunks)
-        return await self._placing.do(Arrival(part=path, data=data, names=names))
+        arrival = Arrival(part=path, data=data, names=names, taken=self._taken)
+        return await self._placing.do(arrival)
+
+    def _taken(self, name: str) -> bool:
+        return self._uploads is not None and self._uploads.size(name) is not None
 
 
 async def _gather(path: Path, chunks: AsyncIterator[bytes]) -> bytes | None:

@@ -51,6 +51,8 @@ class Arrival:
     names: Callable[[bool], str]
     """``names(False)`` is the final path without its ending; ``names(True)`` one that nothing else
     can have, for when a different file is already there."""
+    taken: Callable[[str], bool] = lambda _: False
+    """Whether an image that is no file here any more has that name, in a bucket."""
 
 
 def place(
@@ -152,6 +154,11 @@ class _Folders:
                     name = arrival.names(True) + ending
                 *above, own = name.split("/")
                 os.replace(arrival.part, own, dst_dir_fd=self._at(tuple(above)))
+            elif arrival.taken(name):  # looked at now: it may have gone there in this moment
+                here, old = self._at(tuple(above)), own
+                name = arrival.names(True) + ending
+                *above, own = name.split("/")
+                os.replace(old, own, src_dir_fd=here, dst_dir_fd=self._at(tuple(above)))
         self._changed.add(tuple(above))
         return name
 

@@ -9,7 +9,8 @@ import json
 import os
 import secrets
 import socket
-from dataclasses import asdict, dataclass, replace
+import threading
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 
 from batchgen.dataset.bucket import Bucket, Content, TakenError
@@ -65,6 +66,8 @@ class Hold:
     bucket: Bucket
     claim: Claim
     _there: Content
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Signs of life and what is published come from different threads."""
 
     def beat(self) -> None:
         """Give a sign of life. Raises TakenError when the bucket is not ours any more."""
@@ -75,8 +78,9 @@ class Hold:
         self._write(replace(self.claim, beat=_now(), ended=True, ledger=ledger))
 
     def _write(self, claim: Claim) -> None:
-        self._there = self.bucket.write(OBJECT, claim.encoded(), over=self._there)
-        self.claim = claim
+        with self._lock:
+            self._there = self.bucket.write(OBJECT, claim.encoded(), over=self._there)
+            self.claim = claim
 
 
 def look(bucket: Bucket) -> tuple[Claim | None, Content | None]:

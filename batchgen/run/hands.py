@@ -20,10 +20,11 @@ async def handled(things: Iterable[T], work: Callable[[T], Awaitable[None]], *, 
 
     tasks = [asyncio.create_task(some()) for _ in range(hands)]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+    for error in [task.exception() for task in tasks if not task.cancelled()]:  # each is looked at
+        if error:
+            raise error

@@ -1,14 +1,16 @@
 """What a working folder remembers of its bucket."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from batchgen.dataset.bucket import Object
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.images import ImageStore
 from batchgen.dataset.uploads import Uploads, bucket_of, dataset_path, uploads_of
 from batchgen.errors import StorageError, UsageError
+from tests.dataset.pictures import picture
 
 
 def test_a_path_stands_for_itself_and_an_address_for_its_working_folder(tmp_path: Path):
@@ -75,3 +77,22 @@ def test_a_file_that_is_no_memory_is_said_and_a_link_not_followed(tmp_path: Path
     (tmp_path / "elsewhere").touch()
     with pytest.raises(StorageError, match="got a link"):
         uploads_of(folder)
+
+
+async def test_an_image_that_is_in_the_bucket_alone_keeps_its_name(tmp_path: Path):
+    folder = DatasetFolder(dataset_path("s3://pictures/job", {"HOME": str(tmp_path)}))
+
+    async def chunks(data: bytes) -> AsyncIterator[bytes]:
+        yield data
+
+    def names(whole: bool) -> str:
+        return "images/whole" if whole else "images/short"
+
+    uploads = uploads_of(folder)
+    assert uploads
+    for size, name in ((8, "images/short.png"), (9, "images/whole.png")):
+        image = chunks(picture("PNG", (size, size)))
+        stored = await ImageStore(folder).store(image, part="p", names=names)
+        assert stored.file_name == name
+        uploads.add(name, stored.bytes)
+        (folder.root / name).unlink()

@@ -4,15 +4,18 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("obstore")
 
-from batchgen.dataset.bucket import Address
+from batchgen.dataset.bucket import Address, Bucket
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.uploads import Uploads, dataset_path
 from batchgen.run.bringing import open_dataset
-from batchgen.run.claims import OBJECT
+from batchgen.run.claims import OBJECT, take
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
 from tests.support.objectstore import BUCKET, SECRET, Store, object_store
@@ -430,3 +433,16 @@ def test_doctor_tells_whether_the_bucket_can_be_had(cloud: Cloud):
     (check,) = [check for check in found if check["name"] == "bucket"]
     assert check["verdict"] == "wrong"
     assert "holds no dataset of batchgen" in check["found"]
+
+
+def test_signs_of_life_from_two_threads_are_no_other_run(cloud: Cloud, monkeypatch):
+    for name, value in cloud.bench.env.items():
+        monkeypatch.setenv(name, value)
+    folder = DatasetFolder(dataset_path(URL))
+    uploads = Uploads(folder.state / "bucket.sqlite3")
+    hold = take(Bucket.open(URL), None, uploads, folder)
+    times = iter(range(100))
+    monkeypatch.setattr("batchgen.run.claims._now", lambda: f"2026-11-27T10:00:{next(times):02}Z")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: hold.beat(), range(20)))
+    assert str(cloud.claim()["beat"]).startswith("2026-11-27T10:00:1")
