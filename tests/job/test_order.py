@@ -33,6 +33,9 @@ PRODUCTS = {
     f"matrix: {{seed: 1..8, {RATIOS}}}\n",
     "texts that are drawn": "prompts: [{id: a, text: '{x|y|z|q} {1|2|3}', sample: 6}, "
     "{id: b, text: '{x|y|z|q} {4|5|6}', sample: 6}]\nmatrix: {seed: 1..4}\n",
+    "some prompts with more texts": "prompts: ["
+    "{id: a, text: '{x|y|z|q} {1|2|3}', sample: 1}, {id: b, text: '{x|y|z|q} {4|5|6}', sample: 2}, "
+    "{id: c, text: '{x|y|z|q} {7|8|9}', sample: 8}]\n",
     "zip": "prompts: [a, b, c]\nzip: {seed: 1..5, num_images: [1, 2, 3, 4, 1]}\n"
     "matrix: {negative_prompt: [x, y]}\n",
 }
@@ -45,6 +48,10 @@ OTHERS = {
     "exclude: [{seed: 1..3, aspect_ratio: 16:9}]\n",
     "a seed left out of two ratios": f"prompts: [a, b, c, d, e]\nmatrix: {{seed: 1..9, {RATIOS}}}\n"
     "exclude: [{aspect_ratio: '3:4', seed: 3}, {aspect_ratio: '1:1', seed: 1}]\n",
+    "looks and lights left out": "prompts: ['a {light}', 'b {light}']\nmatrix: {look: "
+    f"[{', '.join(f'{{name: l{n}, negative_prompt: p{n}}}' for n in range(6))}], "
+    "light: [p, q, r, s, t], seed: 1..3}\n"
+    "exclude: [{look: l3, light: q}, {look: l1, light: s}, {look: l0, light: s}]\n",
     "looks left out": "prompts: [a, b]\nmatrix: {look: [{name: x}, {name: y}, {name: z}], "
     f"{RATIOS}, light: [p, q], seed: 1..4}}\nvars: {{light: p}}\n"
     "exclude: [{look: x, aspect_ratio: 1:1}, {look: y, light: q}]\n",

@@ -61,6 +61,15 @@ def test_the_connection_syncs_a_write_ahead_log(path):
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_file_of_somebody_else_can_neither_run_code_nor_fill_the_memory(path, read_only):
+    Writer(path).close()
+    with closing(connect(path, read_only=read_only)) as db:
+        assert db.execute("PRAGMA trusted_schema").fetchone() == (0,)
+        with pytest.raises(sqlite3.DataError, match="too big"):
+            db.execute("SELECT zeroblob(16 * 1024 * 1024 + 1)").fetchone()
+
+
 def test_a_result_is_given_once_it_is_in_the_file(writer, path):
     assert writer.enqueue(lambda db: db.execute("INSERT INTO numbers VALUES (7)").rowcount).result(
         60
