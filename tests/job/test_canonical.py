@@ -58,3 +58,9 @@ def test_drawn_seeds_stay_what_they_are(request_, seed):
 def test_equal_values_of_another_type_are_another_request():
     spelled = {canonical(value) for value in (1, 1.0, True, "1", None, [1], "")}
     assert len(spelled) == 7
+
+
+def test_a_text_that_no_file_can_hold_has_a_key_too():
+    assert _only({"prompt": "a\ud800", "seed": 7}, golden.IMAGEN) != _only(
+        {"prompt": "a\ufffd", "seed": 7}, golden.IMAGEN
+    )

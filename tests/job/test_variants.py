@@ -144,6 +144,17 @@ def test_the_key_says_nothing_of_names_paths_or_order(load):
     assert one.variants[0].key == golden.key({"prompt": "a", "num_images": 2, "seed": 1})
 
 
+def test_what_is_asked_for_is_told_by_model_and_parameter():
+    found = plan([("a", {}), ("b", {}), ("c", {"seed": [7]})], axes={"num_images": [1, 2]})
+    told = {(model, name, tuple(own)) for model, name, own in found.asked()}
+    assert {one for one in told if one[1] != "seed"} == {
+        (golden.IMAGEN, "prompt", ("a", "b")),
+        (golden.IMAGEN, "prompt", ("c",)),
+        (golden.IMAGEN, "num_images", (1, 2)),
+    }
+    assert (golden.IMAGEN, "seed", (7,)) in told
+
+
 def test_a_fingerprint_tells_plans_apart_without_expanding_them():
     axes = {"seed": range(2_000_000_000)}
     assert plan([("a", {})], axes).fingerprint() == plan([("a", {})], axes).fingerprint()

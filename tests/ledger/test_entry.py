@@ -51,6 +51,13 @@ def test_a_move_changes_what_it_names_and_leaves_the_entry_it_came_from():
     assert (later.attempts, later.spent_micros) == (1, 40_000)
 
 
+def test_polls_and_waits_are_no_moves():
+    entry = untouched().move(State.SUBMITTING, attempts=1)
+    assert entry.polled().polled() == replace(entry, polls=2)
+    assert entry.begun(70) == replace(entry, queue_ms=70)
+    assert (entry.polls, entry.queue_ms) == (0, None)
+
+
 def test_an_entry_cannot_be_changed_in_place():
     with pytest.raises(FrozenInstanceError):
         untouched().state = State.SAVED  # type: ignore[misc]

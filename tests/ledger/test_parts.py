@@ -254,6 +254,19 @@ def _read_what_cannot_be_read(folder: Path) -> None:
         raise sqlite3.DataError("odd")
 
 
+async def test_parts_can_be_put_down_for_somebody_else_and_taken_up_again(folder):
+    with DividedLedger(folder, [3, 7]) as ledger:
+        ledger.put_down()
+        assert not list(folder.glob("*-wal"))  # closed
+        assert not ledger.parts
+        with DividedLedger(folder, [7]) as other:
+            await bring(other, "1d", State.SAVED, [image("1d")])
+        ledger.take_up()
+        assert list(ledger.parts) == [3, 7]
+        assert ledger.states(["1d"]) == {"1d": State.SAVED}
+        ledger.set_meta(job="k")
+
+
 @pytest.mark.parametrize("with_parts", [True, False])
 def test_who_only_reads_changes_no_file_and_reads_the_parts_if_there_are(folder, whole, with_parts):
     chosen, nowhere = (folder, whole.parent) if with_parts else (whole.parent, folder)
