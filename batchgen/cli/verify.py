@@ -52,7 +52,7 @@ def _print(found: "Findings") -> None:
         [
             ("images", f"{found.checked:,} checked"),
             ("missing", _some(found.missing)),
-            ("damaged", _some(found.damaged)),
+            ("damaged", _some([*found.damaged, *found.shards])),
             ("manifest", "exact" if found.manifest_exact else "differs from the ledger"),
             ("unknown", _some(found.foreign)),
         ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from batchgen.dataset.croissant import write_croissant
 from batchgen.dataset.folder import json_line, storage_error, write_whole
+from batchgen.dataset.members import read_listing
 from batchgen.dataset.view import View
 
 SIDE_FILES = {"captions": ".txt", "rows": ".json"}
@@ -57,6 +58,10 @@ def _keep(path: Path, text: str) -> None:
 
 def _checksums(view: View) -> Iterator[str]:
     """Lines for ``sha256sum -c``."""
+    if listing := read_listing(view.folder):
+        for shard in listing.shards:
+            yield f"{shard.sha256}  {view.folder.shards.name}/{shard.file}\n"
+        return
     for row in view.rows():
         yield f"{row.asked['sha256']}  {row.asked['file_name']}\n"
     if view.folder.metadata.exists():

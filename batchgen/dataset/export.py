@@ -13,25 +13,23 @@ from pathlib import Path
 
 from batchgen.dataset.card import write_card
 from batchgen.dataset.folder import DatasetFolder, storage_error
+from batchgen.dataset.forms import FORMS
 from batchgen.dataset.imagefolder import write_imagefolder
 from batchgen.dataset.parquet import Parquet, require_pyarrow
 from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.samples import Samples
-from batchgen.dataset.shards import Form, Limits, Listed, read_format, write_list, write_shards
+from batchgen.dataset.shards import (
+    Form,
+    Limits,
+    Listed,
+    data_files,
+    read_format,
+    write_list,
+    write_shards,
+)
 from batchgen.dataset.treatment import FORMATS
 from batchgen.dataset.view import View
-from batchgen.dataset.webdataset import WebDataset
 from batchgen.errors import LockedError, UsageError
-
-_USE = """from datasets import load_dataset
-
-images = load_dataset("path/to/this/folder", split="train")"""
-_USE_TAR = """import glob, webdataset
-
-shards = sorted(glob.glob("path/to/this/folder/*.tar"))
-images = webdataset.WebDataset(shards, shardshuffle=False).decode("pil")
-
-# or"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +79,12 @@ def export_dataset(
                 watch(done, view.count)
 
         samples = Samples(view=view, embedded=embed)
-        if to == "huggingface":
-            write_imagefolder(samples, target, count)
-            shards: list[Listed] = []
-        else:
-            form: Form = WebDataset() if to == "webdataset" else Parquet()
+        shards: list[Listed] = []
+        if form := FORMS.get(to):
             shards = write_shards(samples, target, form, limits or Limits(), count)
-        _write_card(target, samples, name, to)
+        else:
+            write_imagefolder(samples, target, count)
+        _write_card(target, samples, name, form)
         return Exported(format=to, folder=target, images=view.count, shards=len(shards))
 
 
@@ -141,23 +138,18 @@ def _refuse_other(target: Path, to: str) -> None:
         raise UsageError(f"{target} holds {held}; give another --out")
 
 
-def _write_card(target: Path, samples: Samples, name: str, to: str) -> None:
-    endings = [ending.removeprefix(".") for ending in samples.view.endings]
-    use = _USE
-    if to == "huggingface":
-        images = [f"images/**/*.{ending}" for ending in endings]
-        data_files = {"default": ["metadata.jsonl", *images]}
-    elif to == "parquet":
-        data_files = {"default": ["*.parquet"]}
-    else:  # readers expect the same files in all samples of a configuration
-        names = ["default"] if len(endings) == 1 else endings
-        data_files = {n: [f"{e}-*.tar"] for n, e in zip(names, endings, strict=True)}
-        use = f"{_USE_TAR}\n{_USE}"
+def _write_card(target: Path, samples: Samples, name: str, form: Form | None) -> None:
+    endings = samples.view.endings
+    if form:
+        files, use = data_files(form, endings), form.use
+    else:
+        images = [f"images/**/*{ending}" for ending in endings]
+        files, use = {"default": ["metadata.jsonl", *images]}, Parquet.use
     write_card(
         target / "README.md",
         samples.view,
         name=name,
         columns=samples.columns,
-        data_files=data_files,
+        data_files=files,
         use=use,
     )

@@ -118,6 +118,11 @@ class DatasetFolder:
         return self.images, self.root / "nsfw", self.root / "dropped"
 
     @property
+    def shards(self) -> Path:
+        """Where images are packed into shards, if the job wants that."""
+        return self.root / "shards"
+
+    @property
     def parts(self) -> Path:
         """Downloads that are not whole yet."""
         return self.state / "parts"
@@ -159,8 +164,7 @@ class DatasetFolder:
         private = (self.job, self.log, self.decisions, self.local_service, self.runs)
         for path in (*files, self.last_success, *private, *ledger):
             refuse_odd(path)
-        refuse_odd(self.quarantine, folder=True)
-        for top in self.tops:
+        for top in (self.quarantine, self.shards, *self.tops):
             refuse_odd(top, folder=True)
             for above, folders, _ in os.walk(top):
                 for name in folders:
@@ -262,15 +266,6 @@ def quarantine(folder: DatasetFolder, path: Path) -> None:
         path.rename(folder.quarantine / f"{stamp}_{path.name}")
     except OSError as error:
         raise storage_error(error, folder.quarantine) from None
-
-
-def drop(folder: DatasetFolder, name: str) -> None:
-    """Delete the image *name*, as its job asks. Raises StorageError."""
-    path = folder.root / name
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise storage_error(error, path) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """What a dataset holds: the bytes of its images, wherever they are kept.
 
 Whoever wants an image that is in the manifest asks here, by its ``file_name``, and need not know
-what kind of place that is.
+whether that is a file of its own or stands in a shard.
 """
 
 import os
@@ -10,7 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from batchgen.dataset.bucket import Bucket
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, storage_error
+from batchgen.dataset.members import Members
 from batchgen.dataset.uploads import uploads_of
 from batchgen.errors import StorageError
 
@@ -23,6 +24,7 @@ class Holdings:
         self.folder = folder
         self._root = str(folder.root)
         self._uploads = uploads_of(folder)
+        self._members = Members(folder)
 
     def size(self, name: str) -> int | None:
         """Bytes of the image *name*; None when it is not there. Raises StorageError."""
@@ -30,7 +32,9 @@ class Holdings:
         try:
             found = os.stat(path)  # noqa: PTH116  # of a million, objects for their paths take long
         except (FileNotFoundError, NotADirectoryError):
-            return self._uploads.size(name) if self._uploads else None
+            if self._uploads:
+                return self._uploads.size(name)
+            return self._packed_size(name)
         except OSError as error:
             raise _unreadable(path, error) from None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
@@ -46,9 +50,33 @@ class Holdings:
             inside = found.is_relative_to(os.path.realpath(self._root))
             return path.read_bytes() if inside and path.is_file() else None
         except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a null byte
-            return self._from_bucket(name)
+            return self._from_bucket(name) if self._uploads else self._packed(name)
         except OSError as error:
             raise _unreadable(path, error) from None
+
+    def _packed_size(self, name: str) -> int | None:
+        place = self._members.find(name)
+        try:
+            whole = place and place.path.stat().st_size >= place.start + place.bytes
+        except OSError:
+            return None
+        return place.bytes if place and whole else None
+
+    def _packed(self, name: str) -> bytes | None:
+        """Out of a shard, which a run may replace between the look into the list and this one."""
+        for _ in range(2):
+            place = self._members.find(name)
+            if place is None:
+                return None
+            try:
+                with place.path.open("rb") as file:
+                    file.seek(place.start)
+                    return file.read(place.bytes)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise _unreadable(place.path, error) from None
+        return None
 
     def _from_bucket(self, name: str) -> bytes | None:
         if self._uploads is None or self._uploads.size(name) is None:
@@ -58,6 +86,15 @@ class Holdings:
     @cached_property
     def _bucket(self) -> Bucket:
         return Bucket.open(self._uploads.url if self._uploads else "")
+
+
+def drop(folder: DatasetFolder, name: str) -> None:
+    """Delete the image *name*, as its job asks. Raises StorageError."""
+    path = folder.root / name
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from None
 
 
 def _unreadable(path: Path | str, error: OSError) -> StorageError:

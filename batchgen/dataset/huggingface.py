@@ -8,6 +8,9 @@ from collections.abc import Callable
 from batchgen.dataset.beside import write_beside
 from batchgen.dataset.card import write_card
 from batchgen.dataset.folder import DatasetFolder, json_line, storage_error, write_whole
+from batchgen.dataset.forms import FORMS
+from batchgen.dataset.members import read_listing
+from batchgen.dataset.shards import data_files
 from batchgen.dataset.view import View
 
 USE = """from datasets import load_dataset
@@ -41,19 +44,26 @@ def write_huggingface(
 
 def _write(view: View, name: str) -> None:
     folder = view.folder
-    if view.count:
+    listing = read_listing(folder)
+    files = {"default": ["metadata.jsonl", *(f"images/**/*{end}" for end in view.endings)]}
+    if listing:
+        form = FORMS[listing.format]
+        files, use = data_files(form, view.endings, f"{folder.shards.name}/"), form.use
+        use = use.replace("this/folder/*", f"this/folder/{folder.shards.name}/*")
+    else:
+        use = USE
+    if view.count and not listing:
         write_whole(folder.metadata, (json_line(row.values) for row in view.rows()))
-    else:  # readers take an empty file for a broken one
+    else:  # readers take an empty file, and one that names what is elsewhere, for a broken one
         try:
             folder.metadata.unlink(missing_ok=True)
         except OSError as error:
             raise storage_error(error, folder.metadata) from None
-    files = ["metadata.jsonl", *(f"images/**/*{ending}" for ending in view.endings)]
     write_card(
         folder.card,
         view,
         name=name,
         columns=view.columns,
-        data_files={"default": files},
-        use=USE,
+        data_files=files,
+        use=use,
     )

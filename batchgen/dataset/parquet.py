@@ -1,8 +1,9 @@
 """Parquet with the pictures inside, typed so that Hugging Face decodes them by itself."""
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from batchgen.dataset.kinds import Column
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 # Of a row group, which is held in memory: small, as readers of pictures want it.
 GROUP_ROWS = 100
 GROUP_BYTES = 32_000_000
+_USE = """from datasets import load_dataset
+
+images = load_dataset("path/to/this/folder", split="train")"""
 _HF_TYPES = {"bool": "bool", "int": "int64", "float": "float64", "text": "string"}
 
 
@@ -34,31 +38,62 @@ class Parquet:
 
     name = "parquet"
     by_ending = False
+    indexed = False
+    ending = ".parquet"
     pattern = re.compile(r"train-\d{5,}-of-\d{5,}\.parquet")
+    use = _USE
 
     def file_name(self, cut: Cut, total: int) -> str:
         """``train-00000-of-00003.parquet``."""
-        return f"train-{cut.number:05d}-of-{total:05d}.parquet"
+        return f"{self.stem('')}-{cut.number:05d}-of-{total:05d}.parquet"
 
-    def index_name(self, name: str) -> str:
-        """Its own: it needs no other."""
-        return name
+    def stem(self, ending: str) -> str:  # noqa: ARG002  # as other forms
+        """``train``, which readers take for the split."""
+        return "train"
 
     def write(
-        self, file: BinaryIO, columns: Sequence[Column], samples: Iterator[Sample]
-    ) -> list[Mapping[str, object]]:
-        """Write the file; it is its own index."""
+        self, file: BinaryIO, columns: Sequence[Column], samples: Iterable[Sample]
+    ) -> Iterator[tuple[Sample, int]]:
+        """Write the file.
+
+        Pictures are compressed already. Left as they are, each stands in the file in one piece, so
+        that it can be read without the library and without its neighbours.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = _schema(columns)
-        with pq.ParquetWriter(file, schema, compression="zstd", write_page_index=True) as writer:
+        small = ["image.path", *(column.name for column in columns)]
+        writing = pq.ParquetWriter(
+            file,
+            schema,
+            compression={"image.bytes": "none", **dict.fromkeys(small, "zstd")},
+            use_dictionary=small,
+            write_statistics=small,
+            write_page_index=True,
+        )
+        with writing as writer:
             for group in _groups(samples):
+                start = file.tell()
                 writer.write_batch(pa.RecordBatch.from_pylist([_row(s) for s in group], schema))
-        return []
+                file.flush()
+                written = os.pread(file.fileno(), file.tell() - start, start)
+                for sample, place in zip(
+                    group, _places(written, (s.data for s in group)), strict=True
+                ):
+                    yield sample, start + place
 
 
-def _groups(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
+def _places(written: bytes, pictures: Iterable[bytes]) -> Iterator[int]:
+    """Where each of *pictures* stands in what was *written* of them."""
+    at = 0
+    for picture in pictures:
+        at = written.index(picture, at)
+        yield at
+        at += len(picture)
+
+
+def _groups(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
     group: list[Sample] = []
     size = 0
     for sample in samples:

@@ -42,20 +42,26 @@ class Samples:
 
         Raises StorageError when a file is not the image that was saved.
         """
-        holdings = Holdings(self.view.folder)
-        for row in rows:
-            name = str(row.asked["file_name"])
-            data, values = holdings.read(name), row.values
-            if data is None or hashlib.sha256(data).hexdigest() != row.asked["sha256"]:
-                root = self.view.folder.root
-                raise StorageError(
-                    f"{root / name} is not the image that was saved; "
-                    f"batchgen verify {root} --repair mends that"
-                )
-            if self.embedded:
-                data = embed(data, row.asked)
-                own = hashlib.sha256(data).hexdigest()
-                source = {"source_sha256": values["sha256"]}
-                values = {**values, "sha256": own, "bytes": len(data), **source}
-            key = f"{row.asked['variant_key']}_{row.asked['image_index']}"
-            yield Sample(key=key, ending=PurePosixPath(name).suffix, values=values, data=data)
+        return read_samples(Holdings(self.view.folder), rows, embedded=self.embedded)
+
+
+def read_samples(
+    holdings: Holdings, rows: Iterable[ViewRow], *, embedded: bool = False
+) -> Iterator[Sample]:
+    """The images of *rows* out of *holdings*, as :meth:`Samples.read` gives them."""
+    for row in rows:
+        name = str(row.asked["file_name"])
+        data, values = holdings.read(name), row.values
+        if data is None or hashlib.sha256(data).hexdigest() != row.asked["sha256"]:
+            root = holdings.folder.root
+            raise StorageError(
+                f"{root / name} is not the image that was saved; "
+                f"batchgen verify {root} --repair mends that"
+            )
+        if embedded:
+            data = embed(data, row.asked)
+            own = hashlib.sha256(data).hexdigest()
+            source = {"source_sha256": values["sha256"]}
+            values = {**values, "sha256": own, "bytes": len(data), **source}
+        key = f"{row.asked['variant_key']}_{row.asked['image_index']}"
+        yield Sample(key=key, ending=PurePosixPath(name).suffix, values=values, data=data)

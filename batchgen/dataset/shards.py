@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from batchgen.dataset.folder import json_line, storage_error, sync_folder, write_whole
-from batchgen.dataset.kinds import Column
+from batchgen.dataset.kinds import Column, Value
+from batchgen.dataset.members import index_of
 from batchgen.dataset.samples import Sample, Samples
-from batchgen.dataset.view import ViewRow
 
 LIST = "export.json"
 Listed = dict[str, object]
@@ -48,19 +48,36 @@ class Form(Protocol):
     name: str
     by_ending: bool
     """Whether a shard holds images of one type alone."""
+    indexed: bool
+    """Whether readers want an index beside a shard."""
+    ending: str
+    """Of the names of shards: ``.tar``."""
     pattern: re.Pattern[str]
-    """What names of shards, and of the indexes beside them, look like."""
+    """What names of the shards of an export, and of the indexes beside them, look like."""
+    use: str
+    """How a folder of shards is loaded, in Python."""
+
+    def stem(self, ending: str) -> str:
+        """What the names of shards of images with that *ending* begin with."""
 
     def file_name(self, cut: Cut, total: int) -> str:
-        """Of the shard *cut* among *total*."""
-
-    def index_name(self, name: str) -> str:
-        """Of the index beside the shard *name*."""
+        """Of the shard *cut* among *total* of an export."""
 
     def write(
-        self, file: BinaryIO, columns: Sequence[Column], samples: Iterator[Sample]
-    ) -> Iterable[Mapping[str, object]]:
-        """Write a shard; returns the rows of an index beside it, if it needs one."""
+        self, file: BinaryIO, columns: Sequence[Column], samples: Iterable[Sample]
+    ) -> Iterator[tuple[Sample, int]]:
+        """Write a shard, and tell of each image where its bytes begin in the file."""
+
+
+def data_files(form: Form, endings: Sequence[str], folder: str = "") -> dict[str, list[str]]:
+    """The shards in *folder* that each configuration of a dataset card has.
+
+    Readers expect the same files in all samples of a configuration, so a form that keeps images
+    by their *endings* has one for each.
+    """
+    stems = [form.stem(ending) for ending in endings] if form.by_ending else [form.stem("")]
+    names = ["default"] if len(stems) == 1 else stems
+    return {n: [f"{folder}{stem}-*{form.ending}"] for n, stem in zip(names, stems, strict=True)}
 
 
 def cut(sizes: Iterable[tuple[str, int]], limits: Limits, *, by_ending: bool) -> list[Cut]:
@@ -78,7 +95,8 @@ def cut(sizes: Iterable[tuple[str, int]], limits: Limits, *, by_ending: bool) ->
     for ending, size in sizes:
         own = ending if by_ending else ""
         if images == limits.images or total + size > limits.bytes or own != kind:
-            close()
+            if images:
+                close()
             images, total, kind = 0, 0, own
         images, total = images + 1, total + size
     close()
@@ -99,21 +117,23 @@ def write_shards(
     seen, rows = view.rows(), view.rows()
     for place in cuts:
         name = form.file_name(place, len(cuts))
-        content = _content(islice(seen, place.images), samples)
+        values = (row.values for row in islice(seen, place.images))
+        content = content_of(values, b"embedded" if samples.embedded else b"")
         mine = islice(rows, place.images)
         old = there.get(name)
         if old and old["content"] == content and _size(out / name) == old["bytes"]:
             deque(mine, maxlen=0)
             listed.append(old)
         else:
-            made = _write(out / name, form, samples, mine)
+            taken = samples.read(mine)
+            made = write_shard(out / name, form, samples.columns, taken, indexed=form.indexed)
             listed.append({"file": name, "images": place.images, **made, "content": content})
             # What is listed and not here yet would be written again; so would the rest of *there*.
             write_list(out, form.name, listed)
         watch(place.images)
     write_list(out, form.name, listed)
     names = [str(shard["file"]) for shard in listed]
-    _clear(out, form, {*names, *(form.index_name(name) for name in names)})
+    _clear(out, form, {*names, *(index_of(Path(name)).name for name in names)})
     return listed
 
 
@@ -145,27 +165,33 @@ def write_list(out: Path, name: str, shards: Sequence[Listed]) -> None:
     write_whole(out / LIST, [json.dumps(content, indent=1) + "\n"])
 
 
-def _content(rows: Iterable[ViewRow], samples: Samples) -> str:
+def content_of(rows: Iterable[Mapping[str, Value]], salt: bytes = b"") -> str:
     """What tells the content of a shard: its rows, which name the hashes of the images."""
-    digest = hashlib.sha256(b"embedded" if samples.embedded else b"")
+    digest = hashlib.sha256(salt)
     for row in rows:
-        digest.update(json_line(row.values).encode())
+        digest.update(json_line(row).encode())
     return digest.hexdigest()
 
 
-def _write(path: Path, form: Form, samples: Samples, rows: Iterable[ViewRow]) -> Listed:
+def write_shard(
+    path: Path, form: Form, columns: Sequence[Column], samples: Iterable[Sample], *, indexed: bool
+) -> Listed:
+    """Write a shard so that it is whole and durable under its name, or not there.
+
+    When it is to be *indexed*, so is the index beside it. Raises StorageError.
+    """
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)  # of an export that was killed
         with temporary.open("x+b") as file:
-            index = form.write(file, samples.columns, samples.read(rows))
+            index = [_index_row(s, at) for s, at in form.write(file, columns, samples)]
             file.flush()
             os.fsync(file.fileno())
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
-        if lines := [json_line(row) for row in index]:
-            write_whole(path.with_name(form.index_name(path.name)), lines)
+        if indexed:
+            write_whole(index_of(path), index)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -173,6 +199,18 @@ def _write(path: Path, form: Form, samples: Samples, rows: Iterable[ViewRow]) ->
     finally:
         temporary.unlink(missing_ok=True)
     return {"bytes": size, "sha256": sha256}
+
+
+def _index_row(sample: Sample, start: int) -> str:
+    return json_line(
+        {
+            "key": sample.key,
+            "file_name": f"{sample.key}{sample.ending}",
+            "offset": start,
+            "bytes": len(sample.data),
+            "sha256": sample.values["sha256"],
+        }
+    )
 
 
 def _size(path: Path) -> int | None:

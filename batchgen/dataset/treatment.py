@@ -27,6 +27,8 @@ class Treatment:
     exports: tuple[str, ...] = ()
     """Those of FORMATS that are kept beside the dataset."""
 
+    format: str = "files"
+    """How images are kept: as files, or one of FORMATS."""
     nsfw: str = "keep"
     """What becomes of an image that is flagged: ``keep``, ``quarantine`` or ``drop``."""
 
@@ -55,11 +57,12 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
     output = job.get("output") if isinstance(job, dict) else None
     if not isinstance(output, dict):
         return Treatment()
-    caption, nsfw = output.get("caption"), output.get("nsfw")
+    caption, nsfw, form = (output.get(name) for name in ("caption", "nsfw", "format"))
     return Treatment(
         caption=caption if isinstance(caption, str) else Treatment.caption,
         also=frozenset(_among(output.get("also"), ALSO)),
         exports=_among(output.get("exports"), FORMATS),
+        format=form if form in FORMATS else Treatment.format,
         nsfw=nsfw if nsfw in _PLACES else Treatment.nsfw,
     )
 

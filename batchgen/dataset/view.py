@@ -7,7 +7,7 @@ that type.
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -112,8 +112,7 @@ class View:
         )
         if not name.startswith("images/"):  # put aside or deleted, as the job asks
             return
-        looks = (("blank", near_blank(self._holdings, row)), ("size", wrong_size(row)))
-        flags = " ".join(word for word, holds in looks if holds)
+        flags = looks(self._holdings, row)
         image = (Path(name).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)
 
@@ -173,18 +172,28 @@ class View:
                 self._may_go_on()
                 file.seek(place)
                 asked = _row(file.readline(), manifest)
-                yield ViewRow(values=self._shown(asked, flags), asked=asked)
+                yield view_row(self.columns, self.treatment, asked, flags)
 
     def _may_go_on(self) -> None:
         if not self.go_on():
             raise LeftError
 
-    def _shown(self, asked: Mapping[str, object], flags: str) -> dict[str, Value]:
-        values = {c.name: shown(asked.get(c.source), c.kind) for c in self.columns}
-        return values | {"text": self.treatment.text(asked), "flags": flags}
-
     def _number(self, sql: str) -> int:
         return int(self._db.execute(sql).fetchone()[0])
+
+
+def looks(holdings: Holdings, row: Mapping[str, object]) -> str:
+    """Those of FLAGS that the image of *row* has by itself."""
+    found = (("blank", near_blank(holdings, row)), ("size", wrong_size(row)))
+    return " ".join(word for word, holds in found if holds)
+
+
+def view_row(
+    columns: Sequence[Column], treatment: Treatment, asked: Mapping[str, object], flags: str
+) -> ViewRow:
+    """The row *asked* of a manifest as a view with these *columns* has it."""
+    values = {c.name: shown(asked.get(c.source), c.kind) for c in columns}
+    return ViewRow(values=values | {"text": treatment.text(asked), "flags": flags}, asked=asked)
 
 
 def _placed_rows(manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:

@@ -7,12 +7,22 @@ at the first samples to learn what the others have, so an archive holds images o
 import json
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 from batchgen.dataset.kinds import Column
 from batchgen.dataset.samples import Sample
 from batchgen.dataset.shards import Cut
+
+_USE = """import glob, webdataset
+
+shards = sorted(glob.glob("path/to/this/folder/*.tar"))
+images = webdataset.WebDataset(shards, shardshuffle=False).decode("pil")
+
+# or
+from datasets import load_dataset
+
+images = load_dataset("path/to/this/folder", split="train")"""
 
 
 class WebDataset:
@@ -20,41 +30,34 @@ class WebDataset:
 
     name = "webdataset"
     by_ending = True
+    indexed = True
+    ending = ".tar"
+    use = _USE
     pattern = re.compile(r"[a-z]+-\d{6,}\.(tar|jsonl)")
 
     def file_name(self, cut: Cut, total: int) -> str:  # noqa: ARG002  # as other forms
         """``png-000000.tar``."""
-        return f"{cut.ending.removeprefix('.')}-{cut.number:06d}.tar"
+        return f"{self.stem(cut.ending)}-{cut.number:06d}.tar"
 
-    def index_name(self, name: str) -> str:
-        """``png-000000.jsonl``."""
-        return name.removesuffix("tar") + "jsonl"
+    def stem(self, ending: str) -> str:
+        """``png``."""
+        return ending.removeprefix(".")
 
     def write(
         self,
         file: BinaryIO,
         columns: Sequence[Column],  # noqa: ARG002  # as other forms
-        samples: Iterator[Sample],
-    ) -> list[Mapping[str, object]]:
-        """Write the archive; the index says where each image starts in it."""
-        index: list[Mapping[str, object]] = []
+        samples: Iterable[Sample],
+    ) -> Iterator[tuple[Sample, int]]:
+        """Write the archive."""
         for sample in samples:
             start = file.tell() + tarfile.BLOCKSIZE
             _add(file, f"{sample.key}{sample.ending}", sample.data)
             row = json.dumps(dict(sample.values), ensure_ascii=False)
             _add(file, f"{sample.key}.json", row.encode())
             _add(file, f"{sample.key}.txt", str(sample.values["text"]).encode())
-            index.append(
-                {
-                    "key": sample.key,
-                    "file_name": f"{sample.key}{sample.ending}",
-                    "offset": start,
-                    "bytes": len(sample.data),
-                    "sha256": sample.values["sha256"],
-                }
-            )
+            yield sample, start
         file.write(bytes(2 * tarfile.BLOCKSIZE))
-        return index
 
 
 def _add(file: BinaryIO, name: str, data: bytes) -> None:

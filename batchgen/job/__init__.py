@@ -3,7 +3,8 @@
 Pure: no network, no clock. Begin reading at ``load``, which holds the threads.
 
 * text with places: ``files``, ``document``, ``scalars``, ``faults``, ``layers``, ``wording``
-* its shape: ``shape``, ``explain``, ``schema``, ``units``, ``pace``, ``tiers``
+* its shape: ``shape``, ``sections``, ``explain``, ``schema``, ``units``, ``pace``, ``keeping``,
+  ``tiers``
 * values: ``models``, ``known``, ``axes``, ``matrix``, ``rules``, ``sweep``
 * prompts: ``prompts``, ``prompt``, ``promptfiles``, ``parquetfiles``, ``templates``
 * one prompt for many: ``wildcards``, ``choices``, ``wordlists``

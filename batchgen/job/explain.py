@@ -9,7 +9,8 @@ from pydantic_core import ErrorDetails
 
 from batchgen.errors import JobError, Problem
 from batchgen.job.document import MAX_PROBLEMS, Keys, Source
-from batchgen.job.shape import JobFile, Output, Poll, Run, SetRule, Timeouts
+from batchgen.job.sections import Output, Poll, Run, Timeouts
+from batchgen.job.shape import JobFile, SetRule
 from batchgen.job.wording import describe, did_you_mean
 
 _SECTIONS: dict[str, type[BaseModel]] = {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from batchgen.errors import Problem
 from batchgen.job.document import Source
+from batchgen.job.keeping import Packing
 from batchgen.job.models import Model, find_model
 from batchgen.job.names import name_of
 from batchgen.job.outline import Outline
@@ -71,6 +72,8 @@ class Job:
     """Where it goes instead when the job file names a bucket: ``s3://bucket/prefix``, or empty."""
     file_name: str
     """Pattern of an image's name below ``images/``."""
+    packing: Packing | None
+    """How images are packed; None when they stay files."""
     csv_safe: bool
     """Whether ``manifest.csv`` is kept from being run by a spreadsheet."""
     file: Path

@@ -15,10 +15,10 @@ from batchgen.job.expand import Expander, TooManyError, no_value
 from batchgen.job.explain import check_shape
 from batchgen.job.files import Place, folder_of
 from batchgen.job.job import Job, Pace
+from batchgen.job.keeping import pattern_of, read_packing, wrong_keeping, wrong_patterns
 from batchgen.job.layers import read_layers
 from batchgen.job.matrix import MatrixReader, groups
 from batchgen.job.models import MODELS, find_model, refuse_model_id
-from batchgen.job.names import refuse_caption, refuse_pattern
 from batchgen.job.outline import Outline, outline
 from batchgen.job.pace import read_pace, wrong_limits
 from batchgen.job.prompt import Prompt
@@ -94,8 +94,8 @@ class _Loader:
         sweep = self._ruled(sweep, matrix, (*prompts, *added))
         shown = outline(sweep, prompts, added)
         self._file_name(matrix, sweep, shown)
-        for name, wrong in wrong_limits(self.shape.run):
-            self._refuse(("run", name), wrong)
+        for path, wrong in (*wrong_limits(self.shape.run), *wrong_keeping(self.shape.output)):
+            self._refuse(path, wrong)
         if self.problems:
             self._lost_words((*prompts, *added))
             return None
@@ -176,11 +176,8 @@ class _Loader:
     def _file_name(self, matrix: MatrixReader, sweep: Sweep, shown: Outline) -> None:
         known = {p.name for model in matrix.known.models for p in model.parameters}
         known |= {*shown.columns, *sweep.params, "seed", "aspect_ratio", MODEL}
-        wrong = refuse_pattern(self.shape.output.file_name, known - {"prompt", "negative_prompt"})
-        if wrong:
-            self._refuse(("output", "file_name"), wrong)
-        if wrong := refuse_caption(self.shape.output.caption, set(shown.columns)):
-            self._refuse(("output", "caption"), wrong)
+        for path, wrong in wrong_patterns(self.shape.output, known, set(shown.columns)):
+            self._refuse(path, wrong)
 
     def _boxes(
         self,
@@ -256,7 +253,8 @@ class _Loader:
             pace=read_pace(self.shape.run),
             folder=self._folder(),
             address=self._address(),
-            file_name=output.file_name,
+            file_name=pattern_of(output, len(variants)),
+            packing=read_packing(output),
             csv_safe=output.csv_safe,
             file=self.file,
             resolved={**self.shape.model_dump(mode="json"), "extends": []},

@@ -88,6 +88,7 @@ def image_name(
     ``none``. *key* is used as far as it is given: the usual name has its first eight digits.
     """
     known = {**values, "prompt_id": prompt_id, "key": key, "index": index}
+    known |= {f"key{digits}": key[:digits] for digits in range(1, 5)}
     used = {name: known.get(name) for name in _PLACEHOLDER.findall(pattern)}
     filled = {n: safe_part("none" if value is None else str(value)) for n, value in used.items()}
     parts = [_tidy(_fill(part, filled)) for part in pattern.split("/")]

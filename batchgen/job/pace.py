@@ -4,12 +4,13 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from batchgen.job.document import Keys
 from batchgen.job.job import Pace
-from batchgen.job.shape import Run
+from batchgen.job.sections import Run
 from batchgen.job.units import read_duration, read_engine, read_failures, read_size, read_window
 
 
-def wrong_limits(run: Run) -> Iterator[tuple[str, str]]:
+def wrong_limits(run: Run) -> Iterator[tuple[Keys, str]]:
     """The keys of *run* that hold no limit, each with what was expected."""
     readers: tuple[tuple[str, Callable[[str], object]], ...] = (
         ("max_duration", read_duration),
@@ -22,7 +23,7 @@ def wrong_limits(run: Run) -> Iterator[tuple[str, str]]:
         try:
             _ = getattr(run, name) is not None and reader(getattr(run, name))
         except ValueError as error:
-            yield name, str(error)
+            yield ("run", name), str(error)
 
 
 def read_pace(run: Run) -> Pace:

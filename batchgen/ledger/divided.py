@@ -151,6 +151,10 @@ class DividedLedger(Ledger):
         own = (ledger.images(*states) for ledger in self._by_part.values())
         return heapq.merge(*own, key=lambda pair: pair[1].saved_at)
 
+    def images_of(self, keys: Sequence[str]) -> dict[str, list[Image]]:
+        """As with one file."""
+        return self._looked_up(keys, Ledger.images_of)
+
     def files(self) -> Iterator[tuple[str, str, int]]:
         """As with one file, one part after the other."""
         for ledger in self._by_part.values():

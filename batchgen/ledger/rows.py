@@ -158,6 +158,19 @@ def to_image(row: Sequence[object]) -> Image:
     return Image(**values)  # type: ignore[arg-type]
 
 
+def images_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[Image]]:
+    """The images of those *keys* that have some, by their index."""
+    sql = (
+        "SELECT key, image_index, file_name, bytes, sha256, media_type, width, height, nsfw, "
+        f"saved_at FROM images WHERE key IN ({', '.join('?' * len(keys))}) "
+        "ORDER BY key, image_index"
+    )
+    found: dict[str, list[Image]] = {}
+    for key, *row in db.execute(sql, keys):
+        found.setdefault(key, []).append(to_image(row))
+    return found
+
+
 def check_image_name(value: object) -> None:
     """Raise sqlite3.DataError unless *value* is the name of an image."""
     if not is_image_name(value):

@@ -23,6 +23,7 @@ from batchgen.ledger.rows import (
     check_image_name,
     check_tables,
     create,
+    images_of,
     move,
     select,
     to_entry,
@@ -228,6 +229,10 @@ class Ledger:
             for row in rows:
                 yield to_entry(row[:width]), to_image(row[width + 1 :])
             after = rows[-1][width]
+
+    def images_of(self, keys: Sequence[str]) -> dict[str, list[Image]]:
+        """The images of those *keys*, at most a few hundred, that have some, by their index."""
+        return images_of(self._reader, keys)
 
     def files(self) -> Iterator[tuple[str, str, int]]:
         """Key, file name and size in bytes of all saved images, in the order they were saved."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.view import View
 from batchgen.errors import StorageError
 
 Row = dict[str, object]
@@ -84,7 +85,7 @@ def read_contents(
         raise no_dataset(folder.root, "manifest.jsonl")
     if failures is None:
         failures = _rows(folder.failures) if folder.failures.is_file() else ()
-    flags = _flags(folder.root / "metadata.jsonl")
+    flags = _flags(folder)
     total = _count(folder.manifest_jsonl)
     every = max(1, -(-total // MOST))
     return Contents(
@@ -151,8 +152,12 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, int | float) else json.dumps(value)
 
 
-def _flags(path: Path) -> Mapping[object, object]:
+def _flags(folder: DatasetFolder) -> Mapping[object, object]:
     """What may be wrong with images, by their names, as far as a view of the dataset says so."""
+    path = folder.metadata
+    if folder.shards.is_dir():
+        with View.open(folder) as view:
+            return {r.asked["file_name"]: f for r in view.rows() if (f := r.values["flags"])}
     if not path.is_file():
         return {}
     return {

@@ -20,7 +20,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 Progress = Callable[[int, int], None]
 """Told how many thumbnails are made, and of how many."""
 
-PRESENT, MISSING, CHANGED = "", "missing", "changed"
+PRESENT, PACKED, MISSING, CHANGED = "", "packed", "missing", "changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +46,10 @@ def make_thumbnails(
 ) -> list[str]:
     """Make those thumbnails that are not there yet.
 
-    Returns for each of *rows* what its file is now: PRESENT, MISSING, or CHANGED when it is not
-    the image that the manifest describes. A hash is computed only where a thumbnail is made; the
-    size is compared always. Raises StorageError when thumbnails cannot be written.
+    Returns for each of *rows* what its file is now: PRESENT, PACKED when it stands in a shard,
+    MISSING, or CHANGED when it is not the image that the manifest describes. A hash is computed
+    only where a thumbnail is made; the size is compared always. Raises StorageError when thumbnails
+    cannot be written.
     """
     holdings = Holdings(folder)
     found = [_look(holdings, row) for row in rows]
@@ -69,10 +70,13 @@ def make_thumbnails(
             changed.add(sha256)
         if progress:
             progress(number, len(orders))
-    return [
-        CHANGED if state == PRESENT and row["sha256"] in changed else state
-        for row, state in zip(rows, found, strict=True)
-    ]
+    packs = folder.shards.is_dir()
+    for number, (row, state) in enumerate(zip(rows, found, strict=True)):
+        if state == PRESENT and row["sha256"] in changed:
+            found[number] = CHANGED
+        elif state == PRESENT and packs and not (folder.root / str(row["file_name"])).is_file():
+            found[number] = PACKED
+    return found
 
 
 def _is_there(path: Path) -> bool:

@@ -12,6 +12,7 @@ Begin reading at ``making``, the list of stages, and ``life``, the way of one va
 * one variant: ``life``, ``submit``, ``follow``, ``collect``, all with one ``context``
 * many at once: ``working``, ``pool``, ``pacer``, ``slots``, ``service``, ``latency``,
   ``experience``
+* images in shards: ``packing``, ``batches``
 * ending: ``stop``, ``guards``, ``breaker``, ``ending``, ``accounts``, ``rows``, ``reports``
 * who hears of it: ``hooks``, ``tally``, ``streaming``, ``notify``, ``metrics``
 * outside a run: ``preview``, ``stock``, ``standing``, ``verify``, ``reconciling``, ``merging``,

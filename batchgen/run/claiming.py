@@ -12,7 +12,7 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import LockedError
 from batchgen.job.load import Job
 from batchgen.ledger.lock import locked
-from batchgen.run.reports import check_exports
+from batchgen.run.reports import check_output
 from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def prepare(job: Job, folder: DatasetFolder) -> None:
 
     Raises UsageError when it cannot be what the job wants, StorageError when it cannot be written.
     """
-    check_exports(job, folder)
+    check_output(job, folder)
     folder.prepare()
     if kind := network_file_system(folder.root):
         log.warning("%s is on a network file system (%s): locks may fail there", folder.root, kind)

@@ -7,7 +7,7 @@ from itertools import count
 from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
 from batchgen.api.retry import backoff, may_download_again
 from batchgen.api.wire import Prediction
-from batchgen.dataset.folder import drop
+from batchgen.dataset.holdings import drop
 from batchgen.dataset.picture import PictureError
 from batchgen.dataset.placing import StoredImage
 from batchgen.job.names import name_of

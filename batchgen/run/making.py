@@ -39,6 +39,7 @@ from batchgen.run.mirroring import owned
 from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
+from batchgen.run.packing import Packer, finish_packing, open_packer, packing
 from batchgen.run.parting import claim_parts, clear_all, keep_job
 from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
 from batchgen.run.prices import Prices
@@ -115,6 +116,7 @@ class _Run:
     mirror: Mirror | None = None
     account: str = ""
     planned: Planned = field(default=Planned(variants=0, images=0))
+    packer: Packer | None = None
 
     async def make(self, ledger: Ledger) -> Outcome:
         """All stages on a dataset that is ours."""
@@ -131,6 +133,7 @@ class _Run:
         await hold_lost_records(ledger, self.job, release=self.pace.resubmit_uncertain)
         if await restore_files(ledger, self.folder):
             mark = None
+        self.packer = open_packer(self.job, self.folder, ledger, axes)
         manifest = open_rows(self.folder, ledger, axes, mark, csv_safe=self.job.csv_safe)
         if self.mirror:
             self.mirror.begin()
@@ -151,8 +154,9 @@ class _Run:
         if self.lending:  # the rows are with the parts
             manifest = open_rows(self.folder, ledger, axes, None, csv_safe=self.job.csv_safe)
             mark = manifest.close()
-        # A row that is in the ledger alone is added by the next run.
-        sound = manifest.rows == ledger.totals().images
+        if manifest.rows != ledger.totals().images:
+            mark = None  # a row that is in the ledger alone is added by the next run
+        await finish_packing(self.packer, self.stop, mark)
         ending = Ending(
             begun=self.begun,
             planned=self.planned.variants,
@@ -164,7 +168,7 @@ class _Run:
             shard=str(self.shard or ""),
             led=self.lease is not None,
         )
-        return await ending.account_to(self.mirror, ledger, tally, mark if sound else None)
+        return await ending.account_to(self.mirror, ledger, tally, mark)
 
     def _begin(self) -> None:
         """Nothing stands in the way any more."""
@@ -219,7 +223,7 @@ class _Run:
             await self.lending.work(self.job, self.options, context, self.ends_at())
             return
         views = nullcontext() if self.shard else checkpoints(self.folder, self.job.name, self.stop)
-        async with views:
+        async with views, packing(self.packer, tally):
             await work_through(context, to_do, self.ends_at())
 
     def _context(

@@ -113,5 +113,5 @@ def _made_before(folder: DatasetFolder) -> Path | None:
         return folder.job
     if folder.manifest_jsonl.is_file() and folder.manifest_jsonl.stat().st_size:
         return folder.manifest_jsonl
-    images = folder.root / "images"
-    return next((path for path in images.rglob("*") if path.is_file()), None)
+    found = (path for top in (folder.images, folder.shards) for path in top.rglob("*"))
+    return next((path for path in found if path.is_file()), None)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
-from batchgen.dataset.folder import DatasetFolder, drop, quarantine
-from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.folder import DatasetFolder, quarantine
+from batchgen.dataset.holdings import Holdings, drop
 from batchgen.dataset.picture import PictureError, look_through
 from batchgen.job.load import Job
 from batchgen.job.models import find_model

@@ -17,6 +17,7 @@ from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Outcome
+from batchgen.run.packing import check_packing
 from batchgen.run.rows import unfinished
 from batchgen.run.stop import Stop
 
@@ -58,8 +59,12 @@ def write_reports(folder: DatasetFolder, ledger: Ledger, outcome: Outcome) -> No
     write_whole(folder.summary, [json.dumps(outcome.summary(), indent=2) + "\n"])
 
 
-def check_exports(job: Job, folder: DatasetFolder) -> None:
-    """Raise UsageError when an export that *job* wants kept cannot be: before money is spent."""
+def check_output(job: Job, folder: DatasetFolder) -> None:
+    """Raise UsageError when *job* cannot have its images kept or exported as it wants.
+
+    Before money is spent.
+    """
+    check_packing(job, folder)
     output = job.resolved["output"]
     wanted = output["exports"] if isinstance(output, dict) else ()
     if wanted and (bucket := bucket_of(folder)):

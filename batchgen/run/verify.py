@@ -16,6 +16,7 @@ from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
+from batchgen.dataset.packed import damaged_shards, mend_listing
 from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, StorageError
@@ -32,6 +33,7 @@ from batchgen.run.limits import settle_limits
 from batchgen.run.mirroring import mirrored
 from batchgen.run.opening import open_ledger, remembered_pace, take_mark
 from batchgen.run.pacer import Pacer
+from batchgen.run.packing import repack
 from batchgen.run.planning import is_whole, take_back
 from batchgen.run.prices import Prices
 from batchgen.run.rebuild import rebuild_ledger
@@ -55,6 +57,8 @@ class Findings:
     """Names of files that are not the images that were saved."""
     foreign: list[str] = field(default_factory=list)
     """Files below ``images/`` that no record knows; they are never touched."""
+    shards: list[str] = field(default_factory=list)
+    """Names of shards that are not what was written."""
     manifest_exact: bool = True
     """Whether both manifests held exactly the rows of the ledger."""
     rebuilt: int | None = None
@@ -69,7 +73,7 @@ class Findings:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong, or nothing any more."""
-        return self.manifest_exact and not self.left and not self.costly
+        return self.manifest_exact and not (self.shards or self.left or self.costly)
 
 
 async def verify_dataset(
@@ -100,6 +104,7 @@ async def verify_dataset(
 async def _mend(folder: DatasetFolder, base_url: str | None, stop: Stop) -> Findings:
     """Check and repair a dataset that is ours."""
     relist(folder)
+    mend_listing(folder)
     rebuilt = None
     try:
         with open_ledger(folder) as ledger:  # and read every record of it
@@ -131,6 +136,7 @@ def _check(folder: DatasetFolder, ledger: Ledger) -> Findings:
     there = (p.relative_to(folder.root).as_posix() for p in files)
     beside = {str(Path(name).with_suffix(end)) for name in known for end in SIDE_FILES.values()}
     found.foreign = sorted(name for name in there if name not in known and name not in beside)
+    found.shards = damaged_shards(folder)
     found.manifest_exact = is_exact(
         folder, _columns(ledger), lambda: _rows(ledger), csv_safe=_csv_safe(ledger)
     )
@@ -184,6 +190,8 @@ async def _repair(
             await _fetch(folder, ledger, manifest, base_url, stop)
     finally:
         manifest.close()
+    await repack(folder, ledger, found.shards)
+    found.shards = damaged_shards(folder)
     write_views(folder, str(ledger.meta().get("job") or folder.root.name))
     there = {name for _, name, _ in ledger.files()}
     found.fetched = ledger.totals().images - before

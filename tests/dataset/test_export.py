@@ -38,13 +38,13 @@ def contents(folder: Path) -> dict[str, bytes]:
 def times(monkeypatch) -> list[str]:
     """The shards that are written, not kept."""
     written: list[str] = []
-    own = shards._write
+    own = shards.write_shard
 
-    def write(path, *rest):
+    def write(path, *rest, **more):
         written.append(path.name)
-        return own(path, *rest)
+        return own(path, *rest, **more)
 
-    monkeypatch.setattr(shards, "_write", write)
+    monkeypatch.setattr(shards, "write_shard", write)
     return written
 
 

@@ -140,6 +140,7 @@ SOUND = {
     "missing": [],
     "damaged": [],
     "foreign": [],
+    "shards": [],
     "manifest_exact": True,
     "rebuilt": None,
     "fetched": 0,

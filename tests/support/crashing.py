@@ -18,12 +18,13 @@ from typing import Any
 
 import batchgen.cli
 from batchgen.api import retry
-from batchgen.dataset import card, folder, huggingface, placing
+from batchgen.dataset import card, folder, huggingface, members, placing, shards
 from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.manifest import Manifest
+from batchgen.dataset.packed import Packed
 from batchgen.dataset.uploads import Uploads
 from batchgen.ledger.writer import Writer
-from batchgen.run import making, reports, settle
+from batchgen.run import making, packing, reports, settle
 
 
 class Fuse:
@@ -76,7 +77,8 @@ def lay(fuse: Fuse) -> None:
         "append": (Manifest,),
         "name": (placing._Folders,),  # the final name of an image
         "replace": (Path,),  # of a small file
-        "write_whole": (folder, making, reports, huggingface, card),
+        "write_whole": (folder, making, reports, huggingface, card, members, shards),
+        "_remove": (Packed,),  # of what a new shard stands for
         "append_line": (folder, settle),  # the evidence of a decision
     }
     for name, owners in places.items():
@@ -89,7 +91,7 @@ def main() -> None:
     """Read the point, lay the fuse, and run the command."""
     point, dashes, *rest = sys.argv[1:]
     assert dashes == "--"
-    retry.BACKOFF_BASE, settle.BETWEEN_READINGS = 0.001, 0.01
+    retry.BACKOFF_BASE, settle.BETWEEN_READINGS, packing.LOOK = 0.001, 0.01, 0.01
     fuse = Fuse(int(point))
     lay(fuse)
     lay_on_uploads(fuse)

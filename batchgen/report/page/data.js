@@ -41,14 +41,17 @@ const rank = (axis, item) => ranks.get(axis).get(value(axis, item));
 
 const encoded = (path) => path.split("/").map(encodeURIComponent).join("/");
 
+const isPacked = (item) => value("file", item) === "packed";
+
 const imageOf = (item) => {
+  if (isPacked(item)) return thumbnailOf(item);  // no page can look into a shard
   const name = value("file_name", item);
   return name === null || value("file", item) === "missing" ? null : encoded(name);
 };
 
 const thumbnailOf = (item) => {
   const hash = value("sha256", item);
-  if (hash === null || value("file", item)) return imageOf(item);
+  if (hash === null || (value("file", item) && !isPacked(item))) return imageOf(item);
   return `.thumbs/${hash.slice(0, 2)}/${hash}.webp`;
 };
 

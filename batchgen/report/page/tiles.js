@@ -5,7 +5,7 @@ let order = []; // the items that are found, in the order in which they are show
 
 // What somebody who looks at it should know, the most urgent first.
 const warnings = (item) => [
-  value("file", item) ? `file ${value("file", item)}` : null,
+  value("file", item) && !isPacked(item) ? `file ${value("file", item)}` : null,
   isFlagged(item) ? "flagged" : null,
   value("flags", item),
 ].filter(Boolean);

@@ -65,7 +65,8 @@ const viewer = (() => {
     const names = [...new Set([...first, ...Object.keys(data.columns)])].filter((name) => !apart.has(name));
     const list = byId("details");
     list.replaceChildren();
-    if (value("file", item)) {
+    if (isPacked(item)) list.append(...pair("file", "in a shard; this is its thumbnail"));
+    else if (value("file", item)) {
       list.append(...pair("file", value("file", item) === "changed"
         ? "changed: not the image that the manifest describes" : value("file", item)));
     }
@@ -73,7 +74,7 @@ const viewer = (() => {
       const found = value(name, item);
       if (found !== null && found !== "") list.append(...pair(labelOf(name), String(found)));
     }
-    const source = imageOf(item);
+    const source = isPacked(item) ? null : imageOf(item);
     byId("links").replaceChildren(...(source === null ? [] : [make("a",
       { href: source, target: "_blank", rel: "noopener", textContent: "Open the file" })]));
   };

@@ -1,0 +1,122 @@
+"""kill -9 at durable steps of a run that packs: no image is lost, doubled or half there."""
+
+import hashlib
+import importlib.util
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.members import read_listing
+from tests.support import cli
+from tests.support.bench import Bench
+from tests.support.judging import Essence, essence, finish
+from tests.support.service import Service
+
+FORMS = [
+    "webdataset",
+    pytest.param(
+        "parquet",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed"
+        ),
+    ),
+]
+PROMPTS = ["a pear", {"text": "a plum", "num_images": 3}, "a fig", "a quince", "a lime"]
+# Of about 160 moments: the first list, before, between and after shard, index, list and removal.
+SOME = (16, 40, 58, 71, 84, 93, 101, 110, 118, 127)
+STRIPES = 10
+Shards = dict[str, bytes]
+
+
+def _job(bench: Bench, form: str) -> None:
+    # Two variants are a batch, and no shard holds more than two images.
+    output = {"format": form, "shard_images": 2}
+    bench.job(PROMPTS, run={"concurrency": 2}, output=output)
+
+
+def contents(dataset: Path) -> Shards:
+    """Every file in the folder of shards."""
+    return {path.name: path.read_bytes() for path in (dataset / "shards").iterdir()}
+
+
+@pytest.fixture(scope="session", params=FORMS)
+def undisturbed(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    running_service: Service,
+) -> tuple[str, Essence, Shards]:
+    """The form, and what a run without a kill makes."""
+    bench = Bench(tmp_path_factory.mktemp("packed"), running_service)
+    _job(bench, request.param)
+    assert bench.run().returncode == 0
+    found = contents(bench.dataset)
+    assert len(json.loads(found["shards.json"])["shards"]) == 4
+    return request.param, essence(bench.dataset), found
+
+
+def _crash(bench: Bench, point: int) -> bool:
+    """Run and die at that moment; False when the run ends before it comes."""
+    crashing = "import tests.support.crashing as m; m.main()"
+    words = (point, "--", "run", "job.yaml")
+    done = cli.run_forked(crashing, *words, cwd=bench.folder, env=bench.env)
+    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
+    return done.returncode != 0
+
+
+def check_held(dataset: Path) -> None:
+    """Every shard that is listed is whole, and every row of the manifest has its image."""
+    folder = DatasetFolder(dataset)
+    listing = read_listing(folder)
+    for shard in listing.shards if listing else ():
+        data = (folder.shards / shard.file).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == shard.sha256
+    holdings = Holdings(folder)
+    lines = folder.manifest_jsonl.read_bytes().split(b"\n")[:-1]
+    for row in map(json.loads, lines):
+        data = holdings.read(row["file_name"]) or b""
+        assert hashlib.sha256(data).hexdigest() == row["sha256"]
+        assert holdings.size(row["file_name"]) == row["bytes"]
+
+
+def _judge(bench: Bench, undisturbed: tuple[str, Essence, Shards]) -> None:
+    if (bench.dataset / "manifest.jsonl").exists():
+        check_held(bench.dataset)
+    finish(bench, len(PROMPTS))
+    check_held(bench.dataset)
+    assert essence(bench.dataset) == undisturbed[1]
+    assert sorted(contents(bench.dataset)) == sorted(undisturbed[2])
+    assert contents(bench.dataset) == undisturbed[2]
+    assert bench.image_files() == []
+    assert [path.name for path in bench.dataset.glob("*/.*")] == []
+
+
+@pytest.mark.parametrize("point", SOME)
+def test_a_packing_run_killed_at_a_durable_step_ends_as_if_undisturbed(
+    undisturbed: tuple[str, Essence, Shards], bench: Bench, point: int
+):
+    _job(bench, undisturbed[0])
+    assert _crash(bench, point)
+    _judge(bench, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("first", range(1, STRIPES + 1))
+def test_a_packing_run_killed_at_any_durable_step_ends_as_if_undisturbed(
+    undisturbed: tuple[str, Essence, Shards], bench: Bench, first: int
+):
+    point, crashed = first, True
+    root = bench.folder
+    while crashed:
+        bench = Bench(root / str(point), bench.service)
+        bench.folder.mkdir()
+        bench.service.reset()
+        _job(bench, undisturbed[0])
+        crashed = _crash(bench, point)
+        _judge(bench, undisturbed)
+        point += STRIPES
+    assert point > 100
