@@ -154,9 +154,8 @@ class _Run:
         if self.lending:  # the rows are with the parts
             manifest = open_rows(self.folder, ledger, axes, None, csv_safe=self.job.csv_safe)
             mark = manifest.close()
-        if manifest.rows != ledger.totals().images:
-            mark = None  # a row that is in the ledger alone is added by the next run
-        await finish_packing(self.packer, self.stop, mark)
+        sound = manifest.rows == ledger.totals().images  # else the next run adds what is missing
+        await finish_packing(self.packer, self.stop, mark if sound else None)
         ending = Ending(
             begun=self.begun,
             planned=self.planned.variants,
@@ -168,7 +167,7 @@ class _Run:
             shard=str(self.shard or ""),
             led=self.lease is not None,
         )
-        return await ending.account_to(self.mirror, ledger, tally, mark)
+        return await ending.account_to(self.mirror, ledger, tally, mark if sound else None)
 
     def _begin(self) -> None:
         """Nothing stands in the way any more."""
