@@ -30,6 +30,9 @@ LAG_COST = 5.0
 # No wait between two polls is longer than this, or than a tenth of the time waited up to the other.
 LONGEST_GAP = 5.0
 LAST_GAP = 30.0
+# While little is known, no wait is longer than a quarter of the time waited so far: the first
+# images are noticed soon, and each teaches how long the others take.
+EAGER = 4
 # Seconds that a poll comes after the latest end that it is to find.
 MARGIN = 0.005
 
@@ -80,6 +83,8 @@ class Latencies:
         Never less than *at_least*.
         """
         best = self._end_of(self._best(at_least)[1 + _bucket(waited)]) - waited
+        if self.young:
+            best = min(best, waited / EAGER)
         return max(at_least, min(best, max(LONGEST_GAP, min(waited / 10, LAST_GAP))))
 
     def _end_of(self, edge: int) -> float:

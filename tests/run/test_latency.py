@@ -48,6 +48,12 @@ def by(latencies: Latencies, at_least: float) -> tuple[float, Callable[[float], 
     )
 
 
+def test_the_first_images_of_all_are_noticed_soon():
+    polls, lag = mean([2.0], *by(Latencies(), 0.25))
+    assert polls <= 8
+    assert lag <= 0.25
+
+
 @pytest.mark.parametrize("seen", [30, 200, 3_000])
 def test_far_fewer_polls_than_a_fixed_interval_at_nearly_the_same_wait(seen):
     fixed_polls, fixed_lag = mean(lognormal(8, 20), 2, lambda _: 2)
