@@ -27,6 +27,8 @@ class Treatment:
     exports: tuple[str, ...] = ()
     """Those of FORMATS that are kept beside the dataset."""
 
+    embed: bool = False
+    """Whether the pictures of these exports say how they were made."""
     format: str = "files"
     """How images are kept: as files, or one of FORMATS."""
     nsfw: str = "keep"
@@ -62,6 +64,7 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
         caption=caption if isinstance(caption, str) else Treatment.caption,
         also=frozenset(_among(output.get("also"), ALSO)),
         exports=_among(output.get("exports"), FORMATS),
+        embed=output.get("embed") is True,
         format=form if form in FORMATS else Treatment.format,
         nsfw=nsfw if nsfw in _PLACES else Treatment.nsfw,
     )

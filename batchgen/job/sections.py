@@ -129,6 +129,11 @@ class Output(Section):
         default=[],
         description="Exports to keep beside the dataset: brought up to date when a run ends.",
     )
+    embed: bool = Field(
+        default=False,
+        description="Let the pictures of these exports say how they were made; those of the "
+        "dataset stay as they were served.",
+    )
     also: list[Literal["captions", "rows", "croissant", "checksums"]] = Field(
         default=[],
         description="What to write beside the images: a .txt with the caption or a .json with the "

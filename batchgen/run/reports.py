@@ -79,12 +79,12 @@ def keep_exports(folder: DatasetFolder, ledger: Ledger, *, mark: object) -> None
     *mark* stands for the manifest as it is. Raises StorageError.
     """
     treatment = read_treatment(folder)
-    made = [mark, treatment.caption, list(treatment.exports)]
+    made = [mark, treatment.caption, list(treatment.exports), treatment.embed]
     if not treatment.exports or (mark is not None and ledger.meta().get("exports") == made):
         return
     for to in treatment.exports:
         try:
-            export_dataset(folder.root, to=to)
+            export_dataset(folder.root, to=to, embed=treatment.embed)
         except (LockedError, UsageError) as error:
             raise StorageError(str(error)) from None
     ledger.set_meta(exports=made)

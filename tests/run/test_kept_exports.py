@@ -33,6 +33,17 @@ def test_an_export_is_brought_up_to_date_when_a_run_ends(bench: Bench):
     assert len(contents(kept(bench))["png-000000.jsonl"].splitlines()) == 3
 
 
+def test_kept_exports_say_how_their_pictures_were_made_when_asked(bench: Bench):
+    bench.job(1, output={"exports": ["huggingface"]})
+    assert bench.run().returncode == 0
+    (image,) = (bench.dataset.with_name("job-huggingface") / "images").rglob("*.png")
+    assert b"trainedAlgorithmicMedia" not in image.read_bytes()
+    bench.job(1, output={"exports": ["huggingface"], "embed": True})
+    assert bench.run().returncode == 0
+    assert b"trainedAlgorithmicMedia" in image.read_bytes()
+    bench.check_whole(1)  # its own image is as it was served
+
+
 def test_what_is_in_its_place_is_said_before_anything_is_sent(bench: Bench):
     bench.job(1, output={"exports": ["webdataset"]})
     kept(bench).mkdir(parents=True)
