@@ -3,6 +3,8 @@
 import asyncio
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
@@ -17,7 +19,8 @@ from batchgen.run.leases import Grant, NoGrantError, Progress, Usage
 # Bytes for Ray's store of objects, of which only the job is one; Ray takes no less.
 _STORE = 80_000_000
 LIBRARY = "ray"
-_CONNECT = 5.0  # seconds
+_CONNECT = 5.0  # seconds, as the next one: a cluster took 2 s to answer
+_HEALTH = 20.0
 # More would only wait for one another: one alone outruns the highest tier.
 MAX_WORKERS = 16
 
@@ -43,21 +46,37 @@ class LostError(Exception):
 
 
 def check_ray(address: str) -> None:
-    """Raise UsageError unless Ray is installed, and something answers at *address* if there is one.
+    """Raise UsageError unless Ray is installed, and a cluster answers at *address* if there is one.
 
-    Ray itself would wait for a minute, and then end this process.
+    Ray itself would try for ever where something else answers.
     """
     if find_spec(LIBRARY) is None:
         raise UsageError("Ray is not installed: pip install 'batchgen[ray]'")
-    if address:
-        host, _, port = address.rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
-        except (OSError, OverflowError) as error:
-            raise UsageError(
-                f"no Ray cluster can be reached at {address}: {error}; expected the address of its "
-                "head, as ray start --head --port=6379 has it"
-            ) from None
+    if not address:
+        return
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"no Ray cluster can be reached at {address}: {error}; expected the address of its "
+            "head, as ray start --head --port=6379 has it"
+        ) from None
+    if not _is_healthy(address):
+        raise UsageError(
+            f"what answers at {address} is no healthy cluster of this version of Ray; expected the "
+            "address of its head, as ray start --head --port=6379 has it"
+        )
+
+
+def _is_healthy(address: str) -> bool:
+    """Whether ``ray health-check``, in a process that can be ended, finds a cluster."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check", f"--address={address}"]
+    try:
+        done = subprocess.run(command, timeout=_HEALTH, check=False, capture_output=True)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 @asynccontextmanager
@@ -186,4 +205,5 @@ async def _or(lost: type[Exception], answer: Any) -> Any:  # noqa: ANN401
     try:
         return await answer
     except RayActorError as error:
-        raise lost(" ".join(str(error).split())) from None
+        words = str(error).strip().splitlines() or [type(error).__name__]
+        raise lost(words[0][:200]) from None  # many lines of advice follow

@@ -53,6 +53,7 @@ class Lending:
 
         Raises LockedError when a part is not given back, and what the engine raises.
         """
+        before = context.tally.images
         self.ledger.put_down()
         self._parts.close()
         try:
@@ -61,6 +62,8 @@ class Lending:
         finally:
             await own_parts(self.folder, range(PARTS), self._parts, seconds=SHORTLY)
             self.ledger.take_up()
+        # Workers that were lost have told less than all.
+        context.tally.images_made = self.ledger.totals().images - before
 
 
 @asynccontextmanager

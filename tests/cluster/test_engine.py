@@ -1,5 +1,7 @@
 """What stands in the way of Ray is said before anything is sent."""
 
+import socket
+
 import pytest
 
 from batchgen.cluster.engine import check_ray
@@ -27,3 +29,12 @@ def test_a_cluster_that_cannot_be_reached_is_said_in_one_sentence(monkeypatch):
         check_ray(f"127.0.0.1:{port}")
     with pytest.raises(UsageError, match=r"no Ray cluster .* at 127.0.0.1:99999"):
         check_ray("127.0.0.1:99999")
+
+
+def test_what_answers_and_is_no_cluster_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("batchgen.cluster.engine.LIBRARY", "pytest")
+    monkeypatch.setattr("batchgen.cluster.engine._HEALTH", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(UsageError, match=f"what answers at {address} is no healthy cluster"):
+            check_ray(address)
