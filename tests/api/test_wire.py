@@ -167,10 +167,12 @@ def test_any_other_error_is_empty(error):
 
 
 def test_a_business_code_is_a_whole_number():
-    assert [prediction(code=c).error_code for c in (1200, 5000.0, 0)] == [1200, 5000, 0]
+    largest = 2**53 - 1  # that a JSON number is sure to hold
+    codes = (1200, 5000.0, 0, largest, -largest)
+    assert [prediction(code=c).error_code for c in codes] == [1200, 5000, 0, largest, -largest]
 
 
-@pytest.mark.parametrize("value", ["1200", True, None, 2**60, 1e300, [1], {}])
+@pytest.mark.parametrize("value", ["1200", True, None, 2**53, -(2**53), 1e300, [1], {}])
 def test_any_other_business_code_is_unknown(value):
     assert prediction(code=value).error_code is None
 
