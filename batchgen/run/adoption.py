@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from batchgen.api.account import Listed
 from batchgen.job.models import find_model
 
+_Values = tuple[str | int | float | None, ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
@@ -109,21 +111,41 @@ def _match_exactly(
 ) -> None:
     """A shown request that equals ours beats everything else; the oldest such one is ours."""
     taken: set[str] = set()
+    alike: dict[tuple[str, ...], dict[_Values, list[Listed]]] = {}
     for attempt in attempts:
-        proofs = [item for item in orphans if item.id not in taken and _proves(item, attempt)]
+        names = tuple(attempt.request)
+        if names not in alike:
+            alike[names] = _by_values(orphans, names)
+        likely = alike[names].get(_values(attempt.request, names), [])
+        proofs = [item for item in likely if item.id not in taken and _proves(item, attempt)]
         if proofs:
             ours = min(proofs, key=lambda item: item.created_at or "")
             found.adopted[attempt.key] = ours
             taken.add(ours.id)
 
 
+def _by_values(orphans: Sequence[Listed], names: Sequence[str]) -> dict[_Values, list[Listed]]:
+    """Those that show a request, by its values of *names*: of a rebuilt ledger there are many."""
+    found: dict[_Values, list[Listed]] = {}
+    for item in orphans:
+        if item.inputs is not None:
+            found.setdefault(_values(item.inputs, names), []).append(item)
+    return found
+
+
+def _values(inputs: Mapping[str, object], names: Sequence[str]) -> _Values:
+    """What equals when all values of *names* do; a list has no place in a dictionary."""
+    values = map(inputs.get, names)
+    return tuple(value if isinstance(value, str | int | float) else None for value in values)
+
+
 def _match_alone(attempts: Sequence[Attempt], orphans: Sequence[Listed], found: Decisions) -> None:
     """Without a shown request, only an attempt and a prediction that fit nobody else will do."""
     for attempt in attempts:
-        fitting = {item.id: item for item in orphans if _fits(item, attempt)}
         if not attempt.timed:
             found.held[attempt.key] = "nobody knows when it was sent, or whether"
             continue
+        fitting = {item.id: item for item in orphans if _fits(item, attempt)}
         if not fitting:
             found.absent.add(attempt.key)
             continue

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from batchgen.api.account import Listed
-from batchgen.run.adoption import Attempt, decide
+from batchgen.run.adoption import Attempt, _proves, decide
 
 MODEL = "wavespeed-ai/imagen4"
 
@@ -144,3 +144,25 @@ def test_a_thousand_attempts_and_orphans_are_decided_in_no_time_at_all():
     attempts = [attempt(f"a{n}") for n in range(300)]
     history = [listed(f"x{n}") for n in range(1000)]
     assert len(decide(attempts, history, ()).held) == 300
+
+
+def test_after_a_rebuild_each_lost_record_is_held_against_the_requests_like_it_alone(monkeypatch):
+    looked_at = 0
+
+    def proves(item: Listed, attempt: Attempt) -> bool:
+        nonlocal looked_at
+        looked_at += 1
+        return _proves(item, attempt)
+
+    monkeypatch.setattr("batchgen.run.adoption._proves", proves)
+    requests = [{"prompt": f"p{n % 10}", "seed": n, "images": [f"u{n}"]} for n in range(2_000)]
+    attempts = [
+        replace(attempt(f"k{n}"), request=request, timed=False)
+        for n, request in enumerate(requests)
+    ]
+    history = [listed(f"x{n}", inputs=dict(request)) for n, request in enumerate(requests)]
+    found = decide(attempts, [listed("z"), *history], ())
+    assert {key: item.id for key, item in found.adopted.items()} == {
+        f"k{n}": f"x{n}" for n in range(2_000)
+    }
+    assert looked_at == 2_000
