@@ -241,12 +241,12 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
             temporary.unlink()
 
 
-def append_line(path: Path, row: Mapping[str, object]) -> None:
-    """Add one durable line of JSON to a file that is only added to. Raises StorageError."""
+def append_lines(path: Path, *rows: Mapping[str, object]) -> None:
+    """Add *rows* as durable lines of JSON to a file that is only added to. Raises StorageError."""
     try:
         new = not path.exists()
         with open_own(path, os.O_APPEND, "a") as file:
-            file.write(json_line(row))
+            file.writelines(map(json_line, rows))
             file.flush()
             os.fsync(file.fileno())
         if new:

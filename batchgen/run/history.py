@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchgen.dataset.folder import DatasetFolder, append_line, write_whole
+from batchgen.dataset.folder import DatasetFolder, append_lines, write_whole
 from batchgen.errors import ExitCode
 from batchgen.run.accounts import Outcome
 from batchgen.run.hooks import Begun
@@ -46,7 +46,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def remember_begin(begun: Begun) -> None:
     """Write down that a run has begun. Raises StorageError."""
     begin = {"run": begun.run, "started_at": begun.started_at}
-    append_line(begun.folder.runs, {**begin, "pid": os.getpid(), "host": socket.gethostname()})
+    append_lines(begun.folder.runs, {**begin, "pid": os.getpid(), "host": socket.gethostname()})
 
 
 def remember_end(folder: DatasetFolder, outcome: Outcome, *, spent_before: int) -> None:
@@ -55,7 +55,7 @@ def remember_end(folder: DatasetFolder, outcome: Outcome, *, spent_before: int) 
     *spent_before* is what the dataset had cost before it, in millionths of a US dollar.
     """
     spent = None if outcome.spent_usd is None else round(outcome.spent_usd - spent_before / 1e6, 6)
-    append_line(
+    append_lines(
         folder.runs,
         {
             "run": outcome.run,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchgen.api.account import Listed
 from batchgen.api.wire import format_time
-from batchgen.dataset.folder import DatasetFolder, append_line
+from batchgen.dataset.folder import DatasetFolder, append_lines
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import Ledger
 from batchgen.run.adoption import Attempt, Decisions, decide
@@ -178,10 +178,10 @@ class Settler:
         for start in range(0, len(ids), 500):
             known |= self.ledger.known_predictions(ids[start : start + 500])
         found = decide(attempts, history, known)
+        # First, so that no decision can be without its evidence.
+        append_lines(self.folder.decisions, *(_evidence(attempt, found) for attempt in ripe))
         for attempt in ripe:
             entry = entries[attempt.key]
-            # First, so that no decision can be without its evidence.
-            self._record(attempt, found)
             if attempt.key in found.adopted:
                 await self._adopt(entry, found.adopted[attempt.key])
             elif attempt.key in found.absent:
@@ -218,26 +218,6 @@ class Settler:
             entry.move(State.PLANNED, spent_micros=spent, error_class=None, error=None)
         )
 
-    def _record(self, attempt: Attempt, found: Decisions) -> None:
-        """Keep the evidence: a decision about money has to be open to a second look."""
-        adopted = found.adopted.get(attempt.key)
-        held = found.held.get(attempt.key)
-        decision = "adopted" if adopted else "held" if held else "absent"
-        log.info("uncertain submit of %s: %s", attempt.key, decision)
-        append_line(
-            self.folder.decisions,
-            {
-                "at": now(),
-                "variant_key": attempt.key,
-                "decision": decision,
-                "prediction_id": adopted.id if adopted else None,
-                "why": held,
-                "earliest": attempt.earliest,
-                "latest": attempt.latest,
-                "strangers": [item.id for item in found.strangers][:20],
-            },
-        )
-
 
 async def settle_earlier(run: Context) -> None:
     """Ask the history about uncertain submits of earlier runs, without waiting for it.
@@ -255,6 +235,24 @@ async def settle_earlier(run: Context) -> None:
     )
     await settler.settle(wait=False)
     run.spend.spent_micros = run.ledger.totals().spent_micros
+
+
+def _evidence(attempt: Attempt, found: Decisions) -> dict[str, object]:
+    """What was decided, and by what: a decision about money has to be open to a second look."""
+    adopted = found.adopted.get(attempt.key)
+    held = found.held.get(attempt.key)
+    decision = "adopted" if adopted else "held" if held else "absent"
+    log.info("uncertain submit of %s: %s", attempt.key, decision)
+    return {
+        "at": now(),
+        "variant_key": attempt.key,
+        "decision": decision,
+        "prediction_id": adopted.id if adopted else None,
+        "why": held,
+        "earliest": attempt.earliest,
+        "latest": attempt.latest,
+        "strangers": [item.id for item in found.strangers[:20]],
+    }
 
 
 def _between(items: list[Listed], since: str, until: str) -> set[str]:

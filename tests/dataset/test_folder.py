@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchgen.dataset.folder import (
     DatasetFolder,
-    append_line,
+    append_lines,
     json_line,
     storage_error,
     write_whole,
@@ -75,7 +75,7 @@ def test_the_name_of_every_new_folder_is_made_durable_once(tmp_path, synced):
 
 def test_an_added_line_is_durable_and_so_is_a_new_name(tmp_path, synced):
     for _ in range(2):
-        append_line(tmp_path / "log", {"a": 1})
+        append_lines(tmp_path / "log", {"a": 1})
     log = str(tmp_path / "log")
     assert synced == [log, str(tmp_path), log]
     assert (tmp_path / "log").read_text() == '{"a": 1}\n' * 2
@@ -86,7 +86,7 @@ def test_the_mask_of_the_process_stays_as_it_is_and_nobody_else_may_write(tmp_pa
     try:
         folder = DatasetFolder(tmp_path / "a" / "b")
         folder.prepare()
-        append_line(folder.log, {})
+        append_lines(folder.log, {})
         write_whole(folder.summary, ["{}"])
         left = os.umask(0)
     finally:
@@ -220,5 +220,5 @@ def test_a_link_in_the_place_of_a_new_file_is_replaced(tmp_path):
 def test_a_line_is_never_added_behind_a_link(tmp_path):
     (tmp_path / "log").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StorageError, match="log"):
-        append_line(tmp_path / "log", {})
+        append_lines(tmp_path / "log", {})
     assert not (tmp_path / "elsewhere").exists()

@@ -80,7 +80,7 @@ def test_reconciling_killed_at_a_durable_step_is_finished_by_the_next(bench: Ben
     assert bench.run().returncode == 5
     bench.age(LONG_AGO)
     bench.service.account(inputs=True, ago=LONG_AGO)
-    # Two submits: each has its evidence written and its entry changed.
+    # Two submits: their evidence is written, and then the entry of each is changed.
     assert _crash(bench, point, "reconcile", str(bench.dataset), "--grace", "0")
     assert bench.reconcile("--grace", 0).returncode == 0
     assert bench.states() == {"submitted": 2}

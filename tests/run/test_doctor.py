@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.dataset.folder import DatasetFolder, append_line
+from batchgen.dataset.folder import DatasetFolder, append_lines
 from batchgen.job.load import Pace, load_job
 from batchgen.run import doctor
 from batchgen.run.access import find_access
@@ -77,7 +77,7 @@ def test_a_tier_is_guessed_from_what_past_runs_made(pace, tmp_path):
     folder.prepare()
     for made, wall in ((700, 600.0), (50, 1.0)):  # one of a second tells nothing
         run = {"run": str(made), "started_at": "then", "images_made": made, "wall_s": wall}
-        append_line(folder.runs, run)
+        append_lines(folder.runs, run)
     assert doctor.check_tier(patient).found.endswith("made 70 a minute, which silver allows")
     named = replace(patient, pace=replace(pace, tier="gold"))
     assert (doctor.check_tier(named).verdict, doctor.check_tier(named).fix) == (OK, "")

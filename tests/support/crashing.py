@@ -79,7 +79,7 @@ def lay(fuse: Fuse) -> None:
         "replace": (Path,),  # of a small file
         "write_whole": (folder, making, reports, huggingface, card, members, shards),
         "_remove": (Packed,),  # of what a new shard stands for
-        "append_line": (folder, settle),  # the evidence of a decision
+        "append_lines": (folder, settle),  # the evidence of a decision
     }
     for name, owners in places.items():
         wrapped = fuse.around(getattr(owners[0], name))
