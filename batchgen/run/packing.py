@@ -7,7 +7,7 @@ which order they came, and not more lies around than the batches that variants i
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from batchgen.dataset.folder import DatasetFolder
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _ENDED = {State.SAVED, State.FAILED, State.UNCERTAIN, State.EXPIRED}
 _CHUNK = 250  # variants looked up before others get their turn: some 20 ms
+_KEYS = 2_000  # when only their states are wanted
 LOOK = 1.0  # seconds between two looks whether there is enough to pack
 
 
@@ -51,15 +52,16 @@ class Packer:
         self._lacking: set[int] = set()
         """Those that have ended without all their images, which may come when the run ends."""
 
-    async def pack(self, *, whole: bool = False) -> None:
+    async def pack(self, *, whole: bool = False, go_on: Callable[[], bool] = lambda: True) -> None:
         """Pack the batches that have come to their end; of the *whole* plan, what there is.
 
-        Raises StorageError.
+        It ends with the batch it is at when *go_on* says no. Raises StorageError.
         """
         loose = {variant_of(name) for name in await asyncio.to_thread(self._packed.loose)}
         for number in sorted(self._begun | self._lacking if whole else self._begun):
-            await self._look(number, self._batches.keys(number), loose, whole=whole)
-        while keys := self._batches.keys(self._next):
+            if go_on():
+                await self._look(number, self._batches.keys(number), loose, whole=whole)
+        while go_on() and (keys := self._batches.keys(self._next)):
             await asyncio.sleep(0)
             batch = self._packed.listing.first + self._next
             done = self._packed.is_done(batch) and self._packed.is_current(batch)
@@ -68,14 +70,14 @@ class Packer:
                 # unless a run of another form of the job has been there.
                 begun = await self._look(self._next, keys, loose, whole=whole)
                 if not begun and not (whole and loose):
-                    return
+                    break
             self._next += 1
         if whole:
             await self._pack_earlier(loose)
 
     async def _look(self, number: int, keys: list[str], loose: set[str], *, whole: bool) -> bool:
         """Pack the batch *number* if it is time; returns whether any of it was begun."""
-        states = self._ledger.states(keys)
+        states = states_of(self._ledger, keys)
         ended = len(states) == len(keys) and set(states.values()) <= _ENDED
         if not ended and not whole:
             if states:
@@ -129,12 +131,8 @@ class Packer:
             keys = [] if current and not loose else self._packed.keys(batch)
             if not (current and loose.isdisjoint(keys)):
                 await self._pack(batch, keys, loose)
-        states: dict[str, State] = {}
-        left = sorted(loose)
-        for start in range(0, len(left), _CHUNK):
-            states |= self._ledger.states(left[start : start + _CHUNK])
-        saved = [key for key, state in states.items() if state is State.SAVED]
-        if saved:
+        states = states_of(self._ledger, sorted(loose))
+        if saved := [key for key, state in states.items() if state is State.SAVED]:
             await self._pack(REST, sorted({*saved, *self._packed.keys(REST)}), loose)
 
     async def finish(self, mark: object) -> None:
@@ -146,6 +144,14 @@ class Packer:
         if mark is None or self._ledger.meta().get("packed") != done:
             await self.pack(whole=True)
             self._ledger.set_meta(packed=done)
+
+
+def states_of(ledger: Ledger, keys: Sequence[str]) -> dict[str, State]:
+    """The states of those of the *keys* that have an entry, however many they are."""
+    found: dict[str, State] = {}
+    for start in range(0, len(keys), _KEYS):
+        found |= ledger.states(keys[start : start + _KEYS])
+    return found
 
 
 def check_packing(job: Job, folder: DatasetFolder) -> None:
@@ -271,6 +277,6 @@ async def _now_and_then(packer: Packer, tally: Tally, ended: asyncio.Event) -> N
             continue
         packed_at = tally.images
         try:
-            await packer.pack()
+            await packer.pack(go_on=lambda: not ended.is_set())
         except StorageError as error:  # the end of the run meets it again, and says so
             log.warning("%s", error)

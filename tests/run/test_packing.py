@@ -15,8 +15,10 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.members import read_listing, write_listing
 from batchgen.dataset.reading import open_dataset
 from batchgen.job.load import load_job
+from batchgen.ledger.store import Ledger
 from batchgen.report.thumbs import PACKED, make_thumbnails
 from batchgen.run.batches import Batches
+from batchgen.run.packing import states_of
 from tests.support.bench import Bench
 from tests.support.cli import Done, rows, run_batchgen, summary, write_job
 
@@ -131,6 +133,21 @@ def test_what_no_plan_has_any_more_is_packed_too(bench: Bench):
     assert bench.image_files() == []
     (rest, others), (batch, kept) = sorted(packed(bench))
     assert (rest, sorted(others), batch, kept) == (-1, ["a pear", "a plum"], 0, ["a fig"])
+
+
+def test_earlier_shards_have_the_caption_of_a_job_that_is_far_from_done(bench: Bench):
+    bench.job(2, output=packing())
+    assert bench.run().returncode == 0
+    first = set(contents(bench))
+    bench.job(8, output=packing(caption="of {prompt_id}"))
+    assert bench.run("--limit", 1).returncode == 4
+    assert len(packed(bench)) == 2
+    assert set(contents(bench)) & first == {"shards.json"}
+
+
+def test_the_states_of_any_number_of_variants(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite3") as ledger:
+        assert states_of(ledger, [f"{n:020x}" for n in range(300_000)]) == {}
 
 
 def test_another_caption_is_written_into_every_shard(bench: Bench):
@@ -249,3 +266,15 @@ def test_batches_leave_out_what_is_packed_already(tmp_path):
     assert [batches.keys(n) for n in range(4)] == [
         [keys[n] for n in part] for part in ((0, 3, 4), (5, 6, 7), (8,), ())
     ]
+
+
+def test_a_dataset_made_in_shards_of_a_run_is_packed_by_the_next_whole_run(bench: Bench):
+    bench.job(PROMPTS, output=packing())
+    for shard in ("0/2", "1/2"):
+        assert bench.run("--shard", shard).returncode == 0
+    assert len(bench.image_files()) == 7
+    requests = bench.service.counts().requests
+    assert bench.run().returncode == 0
+    assert (bench.image_files(), bench.service.counts().requests) == ([], requests)
+    assert [batch for batch, _ in packed(bench)] == [0, 0, 1, 2]
+    assert verify(bench).returncode == 0
