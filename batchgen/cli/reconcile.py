@@ -41,7 +41,8 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
     with logging_to(DatasetFolder(folder).log, tell):
         settled, stopped = asyncio.run(_settle(folder, base_url, grace))
     code = stopped or (ExitCode.UNCERTAIN if settled.held else ExitCode.OK)
-    verdict = "nothing is uncertain any more; run the job again"
+    settled_now = settled.adopted or settled.absent
+    verdict = f"nothing is uncertain{' any more; run the job again' if settled_now else ''}"
     if settled.held:
         verdict = f"{settled.held:,} submits are still held; batchgen run --on-uncertain resubmit"
         verdict += " sends them again and may pay twice"

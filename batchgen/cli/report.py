@@ -1,15 +1,12 @@
 """``batchgen report``: a page to look at a dataset, while it is made or after."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import counting, forgiving_pipes, show, show_json, tell
-
-if TYPE_CHECKING:
-    from batchgen.dataset.folder import DatasetFolder
 
 
 @click.command()
@@ -25,11 +22,10 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from batchgen.dataset.folder import DatasetFolder
     from batchgen.report import write_report, write_sheets
 
     with counting("thumbnails") as progress:
-        written = write_report(folder, **_now(DatasetFolder(folder)), progress=progress)
+        written = write_report(folder, **_now(folder), progress=progress)
     if written.left_out:
         whole = written.images + written.left_out
         tell(f"the page shows {written.images:,} of {whole:,} images, picked at random")
@@ -49,18 +45,14 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
                 show(str(path))
 
 
-def _now(folder: "DatasetFolder") -> dict[str, Any]:
+def _now(folder: Path) -> dict[str, Any]:
     """How the dataset stands now; without a ledger its files tell how it was."""
-    import json
-
-    from batchgen.ledger.divided import read_ledger
-    from batchgen.run.opening import has_ledger
+    from batchgen.run.looking import known_ledger
     from batchgen.run.rows import unfinished
     from batchgen.run.standing import standing
 
-    if not has_ledger(folder):
-        return {}
-    with read_ledger(folder.ledger, folder.ledgers) as ledger:
+    with known_ledger(folder) as ledger:
+        if ledger is None:
+            return {}
         failures = list(unfinished(ledger))
-    last = json.loads(folder.summary.read_bytes()) if folder.summary.is_file() else {}
-    return {"failures": failures, "standing": {**last, **standing(folder.root).as_json()}}
+    return {"failures": failures, "standing": standing(folder).as_json()}

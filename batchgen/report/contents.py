@@ -77,8 +77,8 @@ def read_contents(
     """What the dataset in *root* holds, also while a run adds to it.
 
     Whoever can ask the ledger gives *failures* and *standing* as they are now; the files of the
-    dataset tell how they were when the last run ended. Raises UsageError when there is no dataset,
-    StorageError when its files cannot be read.
+    dataset tell the rest, and how these were when the last run ended. Raises UsageError when there
+    is no dataset, StorageError when its files cannot be read.
     """
     folder = DatasetFolder(root)
     if not folder.manifest_jsonl.is_file():
@@ -94,7 +94,7 @@ def read_contents(
         every=every,
         total=total,
         failures=[_shown(row) for row in failures],
-        standing=_shown(_summary(folder.summary) if standing is None else standing),
+        standing=_shown({**_summary(folder.summary), **(standing or {})}),
     )
 
 

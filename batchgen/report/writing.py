@@ -38,7 +38,7 @@ def write_report(
     """Write ``report.html`` into the dataset folder *root*, and the thumbnails it shows.
 
     May be called while a run adds to the dataset; it only reads what others write. *failures* (rows
-    as in ``failures.jsonl``) and *standing* (as in ``summary.json``) replace what those files say.
+    as in ``failures.jsonl``) replace what that file says, *standing* what is in ``summary.json``.
     Raises UsageError when there is no dataset, StorageError when it cannot be read or written.
     """
     contents = read_contents(Path(root), failures=failures, standing=standing)

@@ -15,6 +15,6 @@ Begin reading at ``making``, the list of stages, and ``life``, the way of one va
 * images in shards: ``packing``, ``batches``
 * ending: ``stop``, ``guards``, ``breaker``, ``ending``, ``accounts``, ``rows``, ``reports``
 * who hears of it: ``hooks``, ``tally``, ``streaming``, ``notify``, ``metrics``
-* outside a run: ``preview``, ``stock``, ``standing``, ``verify``, ``reconciling``, ``merging``,
-  ``doctor``
+* outside a run: ``looking``, ``preview``, ``stock``, ``standing``, ``verify``, ``reconciling``,
+  ``merging``, ``doctor``
 """

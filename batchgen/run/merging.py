@@ -18,7 +18,8 @@ from batchgen.run.accounts import Outcome, count
 from batchgen.run.context import Rows, now
 from batchgen.run.ending import Ending
 from batchgen.run.hooks import Begun
-from batchgen.run.opening import has_ledger, open_ledger, take_mark
+from batchgen.run.looking import has_ledger
+from batchgen.run.opening import open_ledger, take_mark
 from batchgen.run.rows import manifest_rows
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally

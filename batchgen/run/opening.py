@@ -11,6 +11,7 @@ from batchgen.job.load import Pace
 from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.parts import PARTS
 from batchgen.ledger.store import DamagedError, Ledger
+from batchgen.run.looking import has_parts, rebuild_advice
 
 _TOO_MUCH = 1e15  # for any number of a pace
 
@@ -25,7 +26,7 @@ def open_ledger(
     Raises DamagedError for a damaged ledger, and for one that is missing or empty beside images;
     StorageError when it cannot be used.
     """
-    advice = f"Rebuild it:  batchgen verify {folder.root} --repair"
+    advice = rebuild_advice(folder.root)
     if has_parts(folder):
         return _open_parts(folder, parts, advice, read_only=read_only)
     made = _made_before(folder)
@@ -49,16 +50,6 @@ def open_ledger(
         ledger.close()
         raise DamagedError(lost)
     return ledger
-
-
-def has_parts(folder: DatasetFolder) -> bool:
-    """Whether the dataset in *folder* is divided into parts."""
-    return folder.ledgers.is_dir()
-
-
-def has_ledger(folder: DatasetFolder) -> bool:
-    """Whether there is a dataset in *folder* that a run has begun."""
-    return folder.ledger.exists() or has_parts(folder)
 
 
 def _open_parts(

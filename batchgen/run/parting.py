@@ -13,7 +13,8 @@ from batchgen.errors import UsageError
 from batchgen.ledger.parts import Shard, divide, lock_of, part_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.claiming import SHORTLY, Patience, acquire
-from batchgen.run.opening import has_parts, open_ledger
+from batchgen.run.looking import has_parts
+from batchgen.run.opening import open_ledger
 
 _LOOK = 2.0  # seconds for another shard that only looks whether a part is owned
 

@@ -14,9 +14,10 @@ from batchgen.job.models import find_model
 from batchgen.ledger.entry import State, Totals
 from batchgen.run.access import is_remote, mixing
 from batchgen.run.limits import Limits, settle_limits
+from batchgen.run.looking import known_ledger
 from batchgen.run.options import RunOptions
 from batchgen.run.prices import listed_prices
-from batchgen.run.stock import Stock, known_ledger, take_stock
+from batchgen.run.stock import Stock, take_stock
 
 Size = tuple[int, int]
 

@@ -23,7 +23,7 @@ from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of
 from batchgen.ledger.rows import check, is_image_name
 from batchgen.ledger.salvage import Found, salvage
 from batchgen.ledger.store import Ledger
-from batchgen.run.opening import has_parts
+from batchgen.run.looking import has_parts
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,9 @@ from batchgen.dataset.reading import no_dataset
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
+from batchgen.run.looking import has_ledger
 from batchgen.run.mirroring import mirrored
-from batchgen.run.opening import has_ledger, open_ledger, remembered_pace
+from batchgen.run.opening import open_ledger, remembered_pace
 from batchgen.run.planning import longest_wait
 from batchgen.run.prices import Prices
 from batchgen.run.service import open_service

@@ -11,12 +11,11 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.reading import no_dataset
 from batchgen.errors import UsageError
 from batchgen.job.files import read_regular_file
-from batchgen.ledger.divided import read_ledger
 from batchgen.ledger.entry import State
 from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
-from batchgen.run.opening import has_ledger
+from batchgen.run.looking import known_ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +66,14 @@ class Standing:
 
 def standing(root: Path) -> Standing:
     """How far the dataset in *root* is. Raises UsageError when there is none."""
-    folder = DatasetFolder(root)
-    if not has_ledger(folder):
-        raise no_dataset(root, "ledger")
-    with read_ledger(folder.ledger, folder.ledgers) as ledger:
+    with known_ledger(root) as ledger:
+        if ledger is None:
+            raise no_dataset(root, "ledger")
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))
         planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
         totals, priced = ledger.totals(), meta.get("price_micros") is not None
-        running = any(map(_running, _locks(folder)))
+        running = any(map(_running, _locks(DatasetFolder(root))))
         rate = left = None
         if running and (elapsed := _seconds_since(started_at)) > 0:
             rate = ledger.images_since(started_at) / elapsed

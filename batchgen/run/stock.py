@@ -2,18 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant
-from batchgen.ledger.divided import read_ledger
 from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
-from batchgen.run.opening import has_ledger
+from batchgen.run.looking import known_ledger
 from batchgen.run.prices import Prices
 from batchgen.run.sharding import planned_in
 
@@ -75,17 +72,6 @@ def largest(job: Job, prices: Prices) -> tuple[int, int]:
     images = max(find_model(str(m)).images({"num_images": number}) for m, number in asked)
     each = prices.range()
     return images, images * each[1] if each else 0
-
-
-@contextmanager
-def known_ledger(root: Path) -> Iterator[Ledger | None]:
-    """The ledger of the dataset in *root*, for reading; None when there is none."""
-    folder = DatasetFolder(root)
-    if not has_ledger(folder):
-        yield None
-        return
-    with read_ledger(folder.ledger, folder.ledgers) as ledger:
-        yield ledger
 
 
 def states(job: Job, root: Path) -> Iterator[tuple[Variant, State]]:

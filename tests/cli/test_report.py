@@ -58,6 +58,12 @@ async def test_before_a_run_has_ended_its_ledger_tells(tmp_path):
     text = (root / "report.html").read_text("utf-8")
     assert column(text, "variant_key") == ["k1", "k2"]
     assert "0 of 3 variants have all their images: 1 failed, 1 may have been paid, 1 still" in text
+    (root / "summary.json").write_text("[1]")
+    done = run_batchgen("report", "made", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (7, "")
+    assert done.stderr == (
+        "batchgen: storage: made/summary.json is no JSON object; the next run writes it anew\n"
+    )
 
 
 def test_what_is_no_dataset_is_said_in_a_sentence(tmp_path):

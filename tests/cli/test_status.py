@@ -1,6 +1,8 @@
 """The status of a dataset, asked from another terminal while its run goes on."""
 
 import json
+import subprocess
+import sys
 
 from tests.support.bench import Bench
 from tests.support.cli import run_batchgen, start_batchgen
@@ -40,3 +42,19 @@ def test_watching_what_does_not_run_looks_once(bench: Bench):
     done = run_batchgen("status", bench.dataset, "--watch", cwd=bench.folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:2] == ["", "job       job, not running"]
+
+
+def test_of_a_damaged_ledger_it_is_said_what_to_do(bench: Bench):
+    path = bench.job(1)
+    state = bench.dataset / ".batchgen"
+    state.mkdir(parents=True, mode=0o700)
+    (state / "ledger.sqlite3").write_bytes(b"no ledger" * 1000)
+    for command in (("status", bench.dataset), ("plan", path)):
+        done = run_batchgen(*command, cwd=bench.folder)
+        assert (done.returncode, done.stdout) == (7, "")
+        assert done.stderr.endswith(f". Rebuild it:  batchgen verify {bench.dataset} --repair\n")
+
+
+def test_status_starts_without_what_reads_job_files():
+    asked = "import sys, batchgen.run.standing; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

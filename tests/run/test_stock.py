@@ -11,11 +11,12 @@ from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.parts import Shard, divide
 from batchgen.ledger.store import Ledger
 from batchgen.run import stock as stocks
+from batchgen.run.looking import known_ledger
 from batchgen.run.options import RunOptions
 from batchgen.run.planning import settle_plan
 from batchgen.run.preview import preview
 from batchgen.run.prices import Prices, listed_prices
-from batchgen.run.stock import known_ledger, projected, states, take_stock
+from batchgen.run.stock import projected, states, take_stock
 from tests.ledger.made import ROUTES
 from tests.support.cli import write_job
 
