@@ -1,10 +1,14 @@
 """Money as sums: what was reserved never exceeds the budget, and what came back can be spent."""
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchgen.errors import ExitCode
 from batchgen.run.spend import Spend
+from batchgen.run.stop import Stop
 
 
 @pytest.mark.parametrize(
@@ -68,3 +72,35 @@ def test_a_refused_submit_costs_nothing_and_still_counts_until_its_slot_is_retur
     assert not spend.reserve(40)
     spend.return_slot()
     assert spend.reserve(40)
+
+
+def test_what_is_allowed_later_is_for_all_that_the_run_has_sent():
+    spend = Spend(budget_micros=100, spent_micros=0, submits_left=2)
+    assert [spend.reserve(40), spend.reserve(40), spend.reserve(0)] == [True, True, False]
+    spend.allow(120, 4, last=False)
+    assert [spend.reserve(40), spend.reserve(40)] == [True, False]
+    spend.return_slot()
+    spend.allow(None, 3, last=True)
+    assert [spend.reserve(40), spend.reserve(40)] == [True, False]
+    spend.allow(None, 1, last=True)  # less than was sent
+    assert not spend.reserve(40)
+    spend.allow(None, None, last=True)
+    assert all(spend.reserve(40) for _ in range(9))
+
+
+async def test_more_is_waited_for_until_it_is_allowed_or_submits_end():
+    stop, spend = Stop(), Spend(budget_micros=0, spent_micros=0)
+    assert not await spend.more(stop)  # nothing else was ever to come
+    for last in (False, True):
+        spend.last = False
+        waiting = asyncio.ensure_future(spend.more(stop))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        spend.allow(40, None, last=last)
+        assert await waiting
+    assert not await spend.more(stop)
+    spend.last = False
+    waiting = asyncio.ensure_future(spend.more(stop))
+    await asyncio.sleep(0)
+    stop.no_more_submits(ExitCode.INCOMPLETE, "time")
+    assert not await waiting
