@@ -15,8 +15,7 @@ from batchgen.run.stop import Stop
 
 log = logging.getLogger(__name__)
 
-# The last variants of a shard fill no worker, so the next ones begin meanwhile: with three at a
-# time a third more was made in the same time.
+# The last variants of a shard fill no worker, so the next ones begin meanwhile.
 AT_ONCE = 3
 # Times that a shard, or a place for a worker, is tried when workers are lost.
 ATTEMPTS = 5
@@ -161,21 +160,22 @@ class Hands:
         return self._over
 
     async def _feed(self, worker: Employed) -> None:
-        """Give it shards to the end; raises what its calls raise, once all of them have ended."""
+        """Give it shards to the end; raises the first that its calls raise."""
         calls = [asyncio.create_task(self._shards(worker)) for _ in range(AT_ONCE)]
         try:
-            await asyncio.wait(calls)
+            done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             for call in calls:
                 call.cancel()
-        for call in calls:
+            await asyncio.wait(calls)
+        for call in done:
             call.result()
 
     async def _shards(self, worker: Employed) -> None:
         while (shard := await self._next()) is not None:
             try:
                 made = await worker.make(shard, again=self._lost[shard] > 0)
-            except LostError:
+            except BaseException:  # a call that is cancelled is one to a worker that was lost, too
                 self._again(shard)
                 raise
             finally:

@@ -41,9 +41,9 @@ async def _look(leases: Watched, context: Context, before: tuple[int, int, int])
     try:
         async with asyncio.timeout(_ANSWER):
             found = await leases.progress()
-    except (NoGrantError, TimeoutError) as error:
+    except (NoGrantError, TimeoutError):
         # Without it nobody submits any more, and another one would not know what is in flight.
-        why = f"the leases were lost: {error!r}"
+        why = "the process that shares out the limits among the workers was lost"
         context.stop.no_more_submits(ExitCode.INCOMPLETE, why)
         return
     _apply(context.tally, found, before)

@@ -1,0 +1,139 @@
+"""Handing out shards to workers that die, are slow, or find a shard in use."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from batchgen.cluster.engine import LostError
+from batchgen.cluster.hands import ATTEMPTS, Hands
+from batchgen.cluster.work import Made
+from batchgen.errors import ExitCode, UsageError
+from batchgen.run.stop import Stop
+
+DONE = Made(code=ExitCode.OK, why="", limited=False)
+IN_USE = Made(code=ExitCode.LOCKED, why="in use", limited=False)
+Make = Callable[[str, bool], Awaitable[Made]]
+
+
+class Worker:
+    """A worker that does what the test says."""
+
+    def __init__(self, make: Make, *, born: bool = True) -> None:
+        self._make, self._born = make, born
+        self.told: list[tuple[ExitCode, bool]] = []
+
+    async def trouble(self) -> str:
+        if not self._born:
+            raise LostError("no batchgen there")
+        return ""
+
+    async def make(self, shard: str, *, again: bool) -> Made:
+        return await self._make(shard, again)
+
+    async def stop(self, code: ExitCode, why: str, *, leave: bool) -> None:
+        self.told.append((code, leave))
+
+    def kill(self) -> None:
+        """Nothing is left of it."""
+
+
+def hands(make: Make, shards: int, stop: Stop | None = None, *, born: bool = True) -> Hands:
+    names = deque(str(number) for number in range(shards))
+    return Hands(start=lambda: Worker(make, born=born), stop=stop or Stop(), left=names)
+
+
+async def test_every_shard_is_made_once_when_nothing_is_lost():
+    made: Counter[str] = Counter()
+
+    async def make(shard: str, again: bool) -> Made:
+        await asyncio.sleep(0)
+        made[shard] += 1
+        return DONE
+
+    await hands(make, 9).work(2)
+    assert made == Counter(map(str, range(9)))
+
+
+async def test_workers_that_die_at_their_birth_are_not_tried_for_ever():
+    with pytest.raises(UsageError, match="no worker can work: no batchgen there"):
+        await hands(_done, 3, born=False).work(2)
+
+
+async def _done(shard: str, again: bool) -> Made:
+    return DONE
+
+
+async def test_a_shard_that_is_lost_with_every_worker_is_left_for_the_next_run():
+    tries: list[bool] = []
+
+    async def make(shard: str, again: bool) -> Made:
+        if shard == "1":
+            tries.append(again)
+            raise LostError("gone")
+        return DONE
+
+    stop = Stop()
+    await hands(make, 4, stop).work(2)
+    assert tries == [False, *[True] * (ATTEMPTS - 1)]
+    assert (stop.code, stop.why) == (
+        ExitCode.INCOMPLETE,
+        f"shard 1 was lost {ATTEMPTS} times with its workers",
+    )
+
+
+async def test_a_shard_that_is_still_in_use_is_tried_again(monkeypatch):
+    monkeypatch.setattr("batchgen.cluster.hands.LOCKED_AGAIN", 0.0)
+    answers = deque([IN_USE, IN_USE, DONE])
+
+    async def make(shard: str, again: bool) -> Made:
+        return answers.popleft()
+
+    stop = Stop()
+    await hands(make, 1, stop).work(1)
+    assert (list(answers), stop.code) == ([], ExitCode.OK)
+    monkeypatch.setattr("batchgen.cluster.hands.LOCKED", -1.0)
+    answers.append(IN_USE)
+    await hands(make, 1, stop).work(1)
+    assert (stop.code, stop.why) == (ExitCode.INCOMPLETE, "in use")
+
+
+async def test_a_bug_in_a_worker_comes_through_and_ends_the_others():
+    async def make(shard: str, again: bool) -> Made:
+        raise ValueError("a bug")
+
+    stop = Stop()
+    with pytest.raises(ValueError, match="a bug"):
+        await hands(make, 4, stop).work(1)
+    assert stop.code is ExitCode.BUG
+
+
+async def test_a_worker_that_does_not_end_is_left_when_it_is_told_to_hurry():
+    began = asyncio.Event()
+
+    async def make(shard: str, again: bool) -> Made:
+        began.set()
+        await asyncio.Event().wait()
+        return DONE
+
+    stop = Stop()
+    work = asyncio.create_task(hands(make, 4, stop).work(1))
+    await began.wait()
+    stop.leave(ExitCode.INTERRUPTED, "stopped")
+    stop.hurry.set()
+    await asyncio.wait_for(work, 5)
+    assert stop.code is ExitCode.INTERRUPTED
+
+
+async def test_the_disk_of_one_ends_them_all():
+    full = Made(code=ExitCode.STORAGE, why="the disk is full", limited=False)
+    left = deque([full])
+
+    async def make(shard: str, again: bool) -> Made:
+        await asyncio.sleep(0)
+        return left.popleft() if left else DONE
+
+    stop = Stop()
+    await hands(make, 9, stop).work(1)
+    assert (stop.leaving, stop.code, stop.why) == (True, ExitCode.STORAGE, "the disk is full")
