@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder, json_line, storage_error, sync_folder
+from batchgen.dataset.folder import DatasetFolder, json_line, quarantine, storage_error, sync_folder
 from batchgen.dataset.forms import FORMS
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column
@@ -163,12 +163,20 @@ class Packed:
         )
 
     def clear(self) -> None:
-        """Remove what a run that was killed has left in the shards' folder. Raises StorageError."""
+        """Remove what a run that was killed has left in the shards' folder.
+
+        A shard with images that are nowhere else is put aside, as after a list from a backup.
+        Raises StorageError.
+        """
         listed = {shard.file for shard in self.listing.shards}
         kept = {LIST, *listed, *(index_of(Path(name)).name for name in listed)}
         ours = (self._form.ending, ".jsonl", ".new")
-        found = list(self.folder.shards.iterdir())
-        self._remove([p for p in found if p.name not in kept and p.name.endswith(ours)])
+        left = [p for p in self.folder.shards.iterdir() if p.name not in kept]
+        for path in (path for path in left if path.suffix == self._form.ending):
+            names = [f"images/{name}" for name, _, _ in contents(path)]
+            if any(self._holdings.size(name) is None for name in names):
+                quarantine(self.folder, path)
+        self._remove([path for path in left if path.name.endswith(ours)])
 
     def _remove(self, paths: Sequence[Path]) -> None:
         for path in paths:

@@ -131,6 +131,19 @@ def test_a_list_is_made_anew_from_the_shards(tmp_path, damage):
     assert {name: holdings.read(name) for name in kept} == kept
 
 
+def test_a_shard_with_the_only_copy_of_an_image_is_put_aside_and_not_deleted(tmp_path):
+    folder = make_dataset(tmp_path / "kit", map(named, range(2)))
+    pack(folder)
+    (shard,) = folder.shards.glob("*.tar")
+    data, listing = shard.read_bytes(), read_listing(folder)
+    assert listing
+    write_listing(folder, replace(listing, shards=()))
+    open_packed(folder, "webdataset", "p", limits=Limits(), columns=(), treatment=Treatment())
+    (aside,) = folder.quarantine.iterdir()
+    assert aside.read_bytes() == data
+    assert [path.name for path in folder.shards.iterdir()] == ["shards.json"]
+
+
 def test_a_packer_clears_what_a_kill_has_left_and_nothing_else(tmp_path):
     folder = make_dataset(tmp_path / "kit", map(named, range(2)))
     pack(folder)
