@@ -236,8 +236,8 @@ def _cache(access: Access) -> Path | None:
     """Where the catalog of a service is kept; a local service started here has none."""
     if not access.base_url:
         return None
-    digest = hashlib.sha256(access.base_url.rstrip("/").encode()).hexdigest()[:16]
-    return cache_file().with_name(f"catalog-{digest}.json")
+    address = hashlib.sha256(access.base_url.rstrip("/").encode()).hexdigest()[:16]
+    return cache_file().with_name(f"catalog-{address}.json")
 
 
 def _read(file: Path | None) -> bytes | None:

@@ -1,7 +1,7 @@
 """Opening the ledger of a dataset, and never starting from zero over paid work."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -79,14 +79,35 @@ def take_mark(ledger: Ledger) -> object:
     return None if meta.get("lost_records") else mark
 
 
-def remembered_pace(folder: DatasetFolder, ledger: Ledger) -> Pace:
-    """The pace of the last run. Raises UsageError when the ledger does not know it."""
-    told = ledger.meta().get("pace")
+@dataclass(frozen=True, kw_only=True)
+class LastRun:
+    """What the last run has left for whoever goes on without its job."""
+
+    pace: Pace
+    service: str
+    """``wavespeed`` or ``local``."""
+    salt: str
+    """Of the fingerprints of its accounts."""
+    file_name: str
+    """Pattern of an image's name below ``images/``."""
+
+
+def last_run(folder: DatasetFolder, ledger: Ledger) -> LastRun:
+    """What the last run has left. Raises UsageError when the ledger does not know it."""
+    meta = ledger.meta()
+    pace, texts = _pace(meta.get("pace")), [meta.get(n) for n in ("service", "salt", "file_name")]
+    match texts:
+        case [str(service), str(salt), str(file_name)] if pace:
+            return LastRun(pace=pace, service=service, salt=salt, file_name=file_name)
+    raise UsageError(f"the ledger of {folder.root} knows no last run; run its job once first")
+
+
+def _pace(told: object) -> Pace | None:
     kinds = {f.name: f.type for f in fields(Pace)}
     # An earlier version did not know every field.
     pace = {**dict.fromkeys(kinds), **told} if isinstance(told, dict) else {}
     if pace.keys() != kinds.keys() or not all(_fits(pace[name], k) for name, k in kinds.items()):
-        raise UsageError(f"the ledger of {folder.root} knows no last run; run its job once first")
+        return None
     return Pace(**pace)
 
 

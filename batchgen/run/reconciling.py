@@ -9,7 +9,7 @@ from batchgen.ledger.lock import locked
 from batchgen.run.access import find_access
 from batchgen.run.looking import has_ledger
 from batchgen.run.mirroring import mirrored
-from batchgen.run.opening import open_ledger, remembered_pace
+from batchgen.run.opening import last_run, open_ledger
 from batchgen.run.planning import longest_wait
 from batchgen.run.prices import Prices
 from batchgen.run.service import open_service
@@ -43,17 +43,15 @@ async def _settle(folder: DatasetFolder, base_url: str | None, grace: float, sto
         ledger.hold_unanswered()
         if next(ledger.entries(State.UNCERTAIN), None) is None:
             return Settled()
-        meta = ledger.meta()
-        pace = remembered_pace(folder, ledger)
-        access = find_access(str(meta["service"]), base_url)
-
-        async with open_service(access, pace, folder) as service:
+        meta, last = ledger.meta(), last_run(folder, ledger)
+        access = find_access(last.service, base_url)
+        async with open_service(access, last.pace, folder) as service:
             settler = Settler(
                 client=service.client,
                 ledger=ledger,
                 folder=folder,
-                account=access.account(str(meta["salt"])),
-                submit_timeout=longest_wait(meta, pace.submit_timeout),
+                account=access.account(last.salt),
+                submit_timeout=longest_wait(meta, last.pace.submit_timeout),
                 cost_micros=Prices.remembered(meta).cost,
                 pause=stop.pause,
                 grace=grace,

@@ -31,7 +31,7 @@ from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.limits import settle_limits
 from batchgen.run.mirroring import mirrored
-from batchgen.run.opening import open_ledger, remembered_pace, take_mark
+from batchgen.run.opening import LastRun, last_run, open_ledger, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.packing import repack
 from batchgen.run.planning import is_whole, take_back
@@ -170,24 +170,21 @@ async def _repair(
 ) -> None:
     take_mark(ledger)
     lost = {*found.missing, *found.damaged}
-    if lost and _knows_where(ledger):
-        # What is missing has to be said before anything is moved.
-        find_access(str(ledger.meta()["service"]), base_url)
-        remembered_pace(folder, ledger)
+    last = _last_run(folder, ledger) if lost or _waiting(ledger) else None
+    if last:  # what is missing has to be said before anything is moved
+        find_access(last.service, base_url)
     for name in lost:
         quarantine(folder, folder.root / name)
     keys = {key for key, name, _ in ledger.files() if name in lost}
     await take_back(ledger, keys)
-    keys.update(_waiting(ledger))
     before = ledger.totals().images
     manifest = Manifest.open(
         folder, _columns(ledger), lambda: _rows(ledger), csv_safe=_csv_safe(ledger)
     )
     found.manifest_exact = True
     try:
-        # A ledger that was rebuilt from the manifest alone does not know where to ask.
-        if keys and _knows_where(ledger):
-            await _fetch(folder, ledger, manifest, base_url, stop)
+        if last:
+            await _fetch(folder, ledger, manifest, last, base_url, stop)
     finally:
         manifest.close()
     await repack(folder, ledger, found.shards)
@@ -201,25 +198,28 @@ async def _repair(
         raise StorageError(stop.why)
 
 
-def _knows_where(ledger: Ledger) -> bool:
-    """Whether a run has left where its images were made, and how they are called."""
-    meta = ledger.meta()
-    told = (meta.get(name) for name in ("service", "salt", "file_name"))
-    return "pace" in meta and all(isinstance(value, str) for value in told)
+def _last_run(folder: DatasetFolder, ledger: Ledger) -> LastRun | None:
+    """Of a ledger that was rebuilt from the manifest alone nobody knows where to ask."""
+    known = ledger.meta().keys() >= {"pace", "service", "salt", "file_name"}
+    return last_run(folder, ledger) if known else None
 
 
 async def _fetch(
-    folder: DatasetFolder, ledger: Ledger, manifest: Manifest, base_url: str | None, stop: Stop
+    folder: DatasetFolder,
+    ledger: Ledger,
+    manifest: Manifest,
+    last: LastRun,
+    base_url: str | None,
+    stop: Stop,
 ) -> None:
     """Download what is paid; nothing is submitted."""
-    meta = ledger.meta()
-    pace = remembered_pace(folder, ledger)
-    access = find_access(str(meta["service"]), base_url)
-    account = access.account(str(meta["salt"]))
+    pace = last.pace
+    access = find_access(last.service, base_url)
+    account = access.account(last.salt)
     stop.no_more_submits(ExitCode.OK, "")
     async with open_service(access, pace, folder) as service:
         context = Context(
-            file_name=str(meta["file_name"]),
+            file_name=last.file_name,
             pace=pace,
             concurrency=settle_limits(pace, remote=access.remote).concurrency,
             prices=Prices(),

@@ -233,6 +233,15 @@ def test_a_computer_whose_clock_is_days_off_pays_once(bench: Bench, days: int):
     bench.check_billed_once(1)
 
 
+@pytest.mark.parametrize("fact", ["salt", "pace"])
+def test_a_ledger_that_knows_no_last_run_says_what_to_do(bench: Bench, fact: str):
+    _uncertain(bench, PAID)
+    bench.edit_ledger("DELETE FROM meta WHERE name = ?", fact)
+    done = bench.reconcile("--grace", 0)
+    assert done.returncode == 2
+    assert "knows no last run; run its job once first" in done.stderr
+
+
 def test_what_was_sent_in_the_future_is_held_and_not_waited_for(bench: Bench):
     _uncertain(bench, PAID)
     bench.age(-400 * 86_400)
