@@ -84,6 +84,12 @@ async def test_states_are_counted_alike_by_the_ledger_and_by_a_walk(
         assert nothing is None
 
 
+def test_the_largest_submit_is_the_one_with_most_images_at_the_highest_price(job: Job):
+    assert stocks.largest(job, listed_prices(job, free=False)) == (3, 120_000)
+    assert stocks.largest(job, Prices(micros={MODEL: 1, "other": 5})) == (3, 15)
+    assert stocks.largest(job, Prices(micros={MODEL: None})) == (3, 0)
+
+
 def test_a_part_of_a_dataset_has_its_share_of_each_model_rounded_up(job: Job, tmp_path):
     two = ["google/imagen4", "google/imagen4-fast"]
     several = load_job(
