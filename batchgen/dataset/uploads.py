@@ -55,10 +55,13 @@ class Uploads:
             return json.loads(row[0]) if row else None
 
     def tell(self, **facts: object) -> None:
-        """Remember *facts*."""
+        """Remember *facts*, durably."""
         rows = [(name, json.dumps(value)) for name, value in facts.items()]
         with self._telling():
+            # Unlike an object, a fact cannot be found again: it is on the disk before it counts.
+            self._db.execute("PRAGMA synchronous = FULL")
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", rows)
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     def size(self, name: str) -> int | None:
         """Bytes of *name* in the bucket; None when it is not known to be there."""

@@ -155,6 +155,7 @@ def _parse(data: bytes, bucket: Bucket) -> Claim:
         told = json.loads(data)
         claim = Claim(**told)
         sound = all(isinstance(told[name], kinds.get(name, str)) for name in told)
+        sound = sound and all(str(value).isprintable() for value in told.values())
         if sound and all(datetime.fromisoformat(time).tzinfo for time in (claim.since, claim.beat)):
             return claim
     except (ValueError, TypeError, RecursionError):

@@ -36,7 +36,8 @@ CHECKPOINT = 60.0
 LOOK = 0.5
 """Seconds until the manifest is looked at again."""
 AGAIN = 15.0
-"""Seconds until the next try after an upload that failed."""
+"""Seconds until the next try after an upload that failed; twice as many each time, to SELDOM."""
+SELDOM = 600.0
 HURRIED = 10.0
 """Seconds that uploads are given when a signal ends the run: the next run goes on with them."""
 
@@ -145,13 +146,16 @@ class Mirror:
 
     async def _follow(self) -> None:
         """Upload images as their rows land, until cancelled."""
+        again = AGAIN
         while True:
             try:
                 await self._catch_up()
+                again = AGAIN
                 await asyncio.sleep(LOOK)
             except StorageError as error:
-                log.warning("%s; tried again in %.0f s", error, AGAIN)
-                await asyncio.sleep(AGAIN)
+                log.warning("%s; tried again in %.0f s", error, again)
+                await asyncio.sleep(again)
+                again = min(2 * again, SELDOM)
 
     async def _catch_up(self, end: int | None = None) -> None:
         """Upload the images of all rows up to the place *end*. Raises StorageError."""

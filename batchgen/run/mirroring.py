@@ -95,6 +95,8 @@ def own(bucket: Bucket, folder: DatasetFolder, uploads: Uploads, *, lost: bool =
     claim, there = look(bucket)
     missing = bool(uploads.fact("ledger")) and not folder.ledger.exists()
     if claim is None:
+        if lost:
+            raise UsageError(f"expected a dataset at {bucket.address}, but there is none")
         if not uploads.none:
             raise StorageError(
                 f"{bucket.address} is empty, but images were put there before; look whether it is "

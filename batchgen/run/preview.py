@@ -1,23 +1,29 @@
 """What a run would do to a dataset now: how much, for what money, in what time.
 
-Nothing is sent or written, and no key is needed.
+Nothing is sent to the service or written to the dataset, and no key is needed.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.disk import free_bytes
+from batchgen.dataset.uploads import dataset_path
+from batchgen.errors import StorageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.models import find_model
 from batchgen.ledger.entry import State, Totals
 from batchgen.run.access import is_remote, mixing
+from batchgen.run.bringing import visit
 from batchgen.run.limits import Limits, settle_limits
 from batchgen.run.looking import known_ledger
 from batchgen.run.options import RunOptions
 from batchgen.run.prices import listed_prices
 from batchgen.run.stock import Stock, take_stock
+
+log = logging.getLogger(__name__)
 
 Size = tuple[int, int]
 
@@ -64,7 +70,7 @@ class Preview:
 
 def preview(job: Job, options: RunOptions) -> Preview:
     """Hold *job* against its dataset. Raises UsageError for options that cannot be used."""
-    root = options.folder(job)
+    root = _seen(options.out or job.address or job.folder)
     service = options.service or job.service
     pace, free = options.pace(job), service == "local"
     remote = is_remote(service, options.base_url)
@@ -91,6 +97,15 @@ def preview(job: Job, options: RunOptions) -> Preview:
         free_bytes=free_bytes(root),
         refused=refused,
     )
+
+
+def _seen(place: str | Path) -> Path:
+    """The folder of the dataset at *place*, with what its bucket has if that can be asked."""
+    try:
+        return visit(place)
+    except StorageError as error:
+        log.warning("%s; what is there is not known", error)
+        return dataset_path(place)
 
 
 def _sizes(job: Job) -> Counter[Size | None]:

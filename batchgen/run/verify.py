@@ -19,6 +19,7 @@ from batchgen.dataset.manifest import Manifest, columns, is_exact
 from batchgen.dataset.packed import damaged_shards, mend_listing
 from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.treatment import read_treatment
+from batchgen.dataset.uploads import bucket_of
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked
@@ -31,6 +32,7 @@ from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.limits import settle_limits
 from batchgen.run.mirroring import mirrored
+from batchgen.run.looking import has_ledger
 from batchgen.run.opening import LastRun, last_run, open_ledger, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.packing import repack
@@ -88,6 +90,8 @@ async def verify_dataset(
     if not folder.state.is_dir() and not folder.manifest_jsonl.exists():
         raise no_dataset(root, "ledger and no manifest.jsonl")
     if not repair:
+        if bucket_of(folder) and not has_ledger(folder):
+            raise no_dataset(root, "ledger")
         relist(folder)
         with open_ledger(folder, read_only=True) as ledger:
             return _check(folder, ledger)

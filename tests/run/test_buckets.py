@@ -298,6 +298,7 @@ def test_other_commands_and_python_take_the_address(cloud: Cloud, monkeypatch):
     cloud.job(3)
     assert cloud.run().returncode == 0
     cloud.at("there")
+    assert "saved                     3" in cloud.call("plan", "job.yaml").stdout
     assert json.loads(cloud.call("status", URL, "--json").stdout)["saved"] == 3
     assert cloud.call("reconcile", URL).returncode == 0
     done = cloud.call("export", URL, "--to", "webdataset", "--out", cloud.bench.folder / "tars")
@@ -417,7 +418,10 @@ def test_a_run_that_has_lost_the_bucket_writes_nothing_over_what_came_since(clou
 
 def test_a_claim_that_nobody_can_have_written_is_not_read(cloud: Cloud):
     cloud.job(1)
-    for data in (b"x" * 200_000, b"[" * 50_000, json.dumps({"run": 1}).encode()):
+    odd = dict.fromkeys(("run", "host", "folder"), "a\x1b[2J\nbatchgen: ok")
+    odd |= dict.fromkeys(("since", "beat"), "2026-11-27T10:00:00Z")
+    odd_data = json.dumps({**odd, "pid": 1}).encode()
+    for data in (b"x" * 200_000, b"[" * 50_000, json.dumps({"run": 1}).encode(), odd_data):
         cloud.store.put(f"sets/job/{OBJECT}", data)
         done = cloud.run()
         assert done.returncode == 7
@@ -446,3 +450,16 @@ def test_signs_of_life_from_two_threads_are_no_other_run(cloud: Cloud, monkeypat
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: hold.beat(), range(20)))
     assert str(cloud.claim()["beat"]).startswith("2026-11-27T10:00:1")
+
+
+def test_where_there_is_no_dataset_none_is_begun(cloud: Cloud):
+    cloud.job(1)
+    for words in (("verify", URL), ("verify", URL, "--repair"), ("status", URL), ("report", URL)):
+        done = cloud.call(*words)
+        assert done.returncode == 2, done.stderr
+        assert "expected a dataset at" in done.stderr
+    assert cloud.store.names() == []
+    done = cloud.call("plan", "job.yaml", "--out", "s3://nothing/x")
+    assert done.returncode == 0
+    assert "there is no such bucket" in done.stderr
+    assert "what is there is not known" in done.stderr
