@@ -152,6 +152,8 @@ def dataset_path(place: str | Path, environment: Mapping[str, str] = os.environ)
     for an address that cannot be used, StorageError for a folder.
     """
     if not is_url(place):
+        if Path(place).parts[:1] in (("s3:",), ("gs:",), ("az:",)):  # a slash of it is lost
+            raise UsageError(f"expected a path or an address, got {place}; give it as a text")
         return Path(place)
     address = Address.parse(str(place))
     home = environment.get("XDG_DATA_HOME") or Path(environment.get("HOME") or "", ".local/share")

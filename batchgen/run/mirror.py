@@ -86,6 +86,8 @@ class Mirror:
     async def drain(self) -> None:
         """Upload the images that are left. Raises StorageError when not all could be."""
         await self.leave()
+        if self.place < _size(self.folder.manifest_jsonl):
+            log.info("uploading what is left to %s", self.hold.bucket.address)
         await self._in_time(self._catch_up())
         if self._trouble:
             raise StorageError(self._trouble)

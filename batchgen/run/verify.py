@@ -31,8 +31,8 @@ from batchgen.run.context import Context
 from batchgen.run.experience import Experience
 from batchgen.run.hooks import Hooks
 from batchgen.run.limits import settle_limits
-from batchgen.run.mirroring import mirrored
 from batchgen.run.looking import has_ledger
+from batchgen.run.mirroring import mirrored
 from batchgen.run.opening import LastRun, last_run, open_ledger, take_mark
 from batchgen.run.pacer import Pacer
 from batchgen.run.packing import repack

@@ -22,6 +22,8 @@ def test_a_path_stands_for_itself_and_an_address_for_its_working_folder(tmp_path
     assert bucket_of(DatasetFolder(root)) == "s3://pictures/job"
     assert dataset_path("s3://pictures/job", home) == root
     assert bucket_of(DatasetFolder(tmp_path)) == ""
+    with pytest.raises(UsageError, match="give it as a text"):
+        dataset_path(Path("s3://pictures/job"), home)
     with pytest.raises(UsageError, match="set HOME or XDG_DATA_HOME"):
         dataset_path("s3://pictures/job", {})
 
