@@ -10,7 +10,7 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import Manifest, columns
 from batchgen.dataset.partrows import PartRows
 from batchgen.dataset.reading import no_dataset
-from batchgen.errors import LockedError
+from batchgen.errors import LockedError, UsageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import part_of, rows_of
 from batchgen.ledger.store import Ledger
@@ -49,13 +49,19 @@ def open_rows(
 def merge_dataset(root: Path) -> Outcome:
     """Bring manifest, failures and summary of the dataset in *root* up to date with its shards.
 
-    Raises UsageError when there is none, LockedError while a run owns any of it, StorageError.
+    Raises UsageError when there is none, or its shards last ran with different jobs; LockedError
+    while a run owns any of it; StorageError.
     """
     folder = DatasetFolder(root)
     if not has_ledger(folder):
         raise no_dataset(root, "ledger")
     folder.prepare()
     with locked(folder.lock), open_ledger(folder) as ledger:
+        if _is_mixed(ledger):
+            raise UsageError(
+                f"the shards of {root} last ran with different forms of the job, so nobody can say "
+                "what is left of it; run all of them with the job as it is now"
+            )
         return _merge(folder, ledger)
 
 
@@ -65,12 +71,17 @@ def merge_if_done(folder: DatasetFolder) -> None:
         with locked(folder.lock):
             with open_ledger(folder, read_only=True) as ledger:
                 planned = _whole(ledger.meta().get("planned"))
-                if count(ledger, planned, ledger.totals()).pending:
+                if _is_mixed(ledger) or count(ledger, planned, ledger.totals()).pending:
                     return
             with open_ledger(folder) as ledger:
                 _merge(folder, ledger)
     except LockedError:
         log.info("another shard is running; the last one merges the dataset")
+
+
+def _is_mixed(ledger: Ledger) -> bool:
+    """Whether its parts were told of different plans: counts of them together mean nothing."""
+    return ledger.meta().get("plan") == "several"
 
 
 def _merge(folder: DatasetFolder, ledger: Ledger) -> Outcome:

@@ -313,3 +313,15 @@ def test_shards_treat_images_as_their_job_says(bench: Bench):
     tops = {row["prompt"]: str(row["file_name"]).split("/")[0] for row in bench.rows()}
     assert tops == {"a pear": "images", "a plum [nsfw=true]": "nsfw"}
     assert list(bench.dataset.parent.rglob("*.tar")), "the last one kept the export, too"
+
+
+def test_shards_that_ran_with_different_jobs_are_not_put_together(bench: Bench):
+    bench.job([f"a pear {n}" for n in range(8)])
+    make(bench, "0/2", "1/2")
+    bench.job([f"a plum {n}" for n in range(8)])
+    make(bench, "0/2")
+    assert cli.summary(bench.dataset)["images"] == 8  # the one of the earlier form
+    with pytest.raises(UsageError, match="last ran with different forms of the job"):
+        merge_dataset(bench.dataset)
+    make(bench, "1/2")
+    assert merge_dataset(bench.dataset).counts.saved == 8
