@@ -288,4 +288,5 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
 def test_memory_is_the_same_for_a_hundred_thousand_images(tmp_path):
     # Of many small shards the list would be what is measured.
     few, many = peak(tmp_path, 1_000, shard=1_000), peak(tmp_path, 100_000, shard=1_000)
-    assert many < few * 1.2 + 200_000, (few, many)
+    # Rows that were held would be 50 MB; a table of Python's own may grow once, by 4 MiB.
+    assert many < few + 8_000_000, (few, many)
