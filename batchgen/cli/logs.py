@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from batchgen.cli.screen import fitted
-from batchgen.dataset.folder import open_own
+from batchgen.dataset.folder import NEW, open_own
 
 # A night in which every variant fails alike must not fill a mailbox; run.log has them all.
 SHOWN_WARNINGS = 10
@@ -67,7 +67,7 @@ class LogFile(logging.FileHandler):
         self.setFormatter(OneLine())
 
     def _open(self) -> IO[str]:  # type: ignore[override]
-        return open_own(Path(self.baseFilename), os.O_APPEND, "a")
+        return open_own(Path(self.baseFilename), NEW | os.O_APPEND, "a")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, if that is possible."""

@@ -207,12 +207,15 @@ def refuse_odd(path: Path, *, folder: bool = False) -> None:
         )
 
 
-def open_own(path: Path, flags: int, mode: str) -> IO[str]:
-    """Open the text file at *path* for writing, and make it where there is none.
+NEW = os.O_WRONLY | os.O_CREAT
 
-    Never a link, a pipe or a device. *flags* are added to those of ``os.open``. Raises OSError.
+
+def open_own(path: Path, flags: int, mode: str) -> IO[str]:
+    """Open the text file at *path* with these *flags* of ``os.open``.
+
+    Never a link, a pipe or a device, at which nothing is waited for. Raises OSError.
     """
-    flags |= os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o664)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -228,7 +231,7 @@ def write_whole(path: Path, texts: Iterable[str]) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.unlink(missing_ok=True)  # of a run that was killed
-        with open_own(temporary, os.O_EXCL, "w") as file:
+        with open_own(temporary, NEW | os.O_EXCL, "w") as file:
             file.writelines(texts)
             file.flush()
             os.fsync(file.fileno())
@@ -245,7 +248,7 @@ def append_lines(path: Path, *rows: Mapping[str, object]) -> None:
     """Add *rows* as durable lines of JSON to a file that is only added to. Raises StorageError."""
     try:
         new = not path.exists()
-        with open_own(path, os.O_APPEND, "a") as file:
+        with open_own(path, NEW | os.O_APPEND, "a") as file:
             file.writelines(map(json_line, rows))
             file.flush()
             os.fsync(file.fileno())

@@ -44,11 +44,14 @@ class Holdings:
 
         A manifest is only a file: what leads out of the dataset is not there. Raises StorageError.
         """
-        path = Path(self._root, name)
+        path = f"{self._root}/{name}"  # Python keeps the names in a Path for longer than the Path
         try:
-            found = Path(os.path.realpath(path, strict=True))
-            inside = found.is_relative_to(os.path.realpath(self._root))
-            return path.read_bytes() if inside and path.is_file() else None
+            found = os.path.realpath(path, strict=True)
+            inside = found.startswith(f"{os.path.realpath(self._root)}/")
+            if not inside or not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  # as above
+                return None
+            with open(path, "rb") as file:  # noqa: PTH123
+                return file.read()
         except (FileNotFoundError, NotADirectoryError, ValueError):  # no name holds a null byte
             return self._from_bucket(name) if self._uploads else self._packed(name)
         except OSError as error:

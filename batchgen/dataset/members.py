@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from batchgen.dataset.folder import DatasetFolder, write_whole
+from batchgen.dataset.folder import DatasetFolder, open_own, write_whole
 from batchgen.errors import StorageError
 
 LIST = "shards.json"
@@ -80,12 +80,13 @@ def read_listing(folder: DatasetFolder) -> Listing | None:
     """
     path = folder.shards / LIST
     try:
-        told = json.loads(path.read_bytes())
+        with open_own(path, os.O_RDONLY, "r") as file:
+            told = json.load(file)
         shards = tuple(Shard(**shard) for shard in told.pop("shards"))
         listing = Listing(**told, shards=shards)
         if _fits(listing) and all(map(_fits, shards)):
             return listing
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         # The list is there before the first shard; a run may have been killed on the way to it.
         if not any(next(folder.shards.glob(f"*{end}"), None) for end in FORMATS.values()):
             return None

@@ -1,12 +1,13 @@
 """What a job wants of its dataset beside images and manifest, as the folder itself remembers it."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import yaml
 
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, open_own
 
 ALSO = ("captions", "rows", "croissant", "checksums")
 """What can be written beside the images: .txt, .json, ``croissant.json``, ``SHA256SUMS``."""
@@ -52,7 +53,7 @@ class Treatment:
 def read_treatment(folder: DatasetFolder) -> Treatment:
     """How the last run was asked to treat *folder*; the usual where nothing can be read."""
     try:
-        with folder.job.open("rb") as file:
+        with open_own(folder.job, os.O_RDONLY, "r") as file:
             job = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     except (OSError, yaml.YAMLError, RecursionError, ValueError):
         return Treatment()

@@ -4,8 +4,8 @@
 
     planned ──► submitting ──► submitted ──► completed ──► saved
        ▲            │              │             │
-       │            ├─► uncertain  ├─► failed    ├─► failed
-       └────────────┴─► failed     └─► expired   └─► expired
+       │            ├─► uncertain  ├─► failed    └─► expired
+       └────────────┴─► failed     └─► expired
 
 A variant that was never touched has no entry: it is planned. Money may have been spent from
 ``submitting`` on, so an entry reaches the disk in that state before its POST is sent.
@@ -43,7 +43,7 @@ LEGAL: Mapping[State, frozenset[State]] = MappingProxyType(
             {State.SUBMITTED, State.PLANNED, State.FAILED, State.UNCERTAIN}
         ),
         State.SUBMITTED: frozenset({State.COMPLETED, State.FAILED, State.EXPIRED}),
-        State.COMPLETED: frozenset({State.SAVED, State.FAILED, State.EXPIRED}),
+        State.COMPLETED: frozenset({State.SAVED, State.EXPIRED}),
         State.SAVED: frozenset({State.COMPLETED}),
         State.FAILED: frozenset({State.SUBMITTING}),
         State.UNCERTAIN: frozenset({State.SUBMITTED, State.PLANNED, State.SUBMITTING}),

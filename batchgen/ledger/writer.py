@@ -121,15 +121,14 @@ class Writer:
         self._db.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
-        try:
-            if self._broken:
-                raise self._broken
-            outcomes = _all_at_once(db, batch) or _one_by_one(db, batch)
-        except (sqlite3.Error, StorageError) as error:
-            # A failed fsync may have lost pages that look written, so nothing is tried again.
-            self._broken = StorageError(f"cannot write the ledger {self.path}: {error}")
-            outcomes = [(told, None, self._broken) for _, told in batch]
-        _tell_all(outcomes)
+        outcomes: list[_Outcome] = []
+        # A failed fsync may have lost pages that look written, so nothing is tried again.
+        if not self._broken:
+            try:
+                outcomes = _all_at_once(db, batch) or _one_by_one(db, batch)
+            except (sqlite3.Error, StorageError) as error:
+                self._broken = StorageError(f"cannot write the ledger {self.path}: {error}")
+        _tell_all(outcomes or [(told, None, self._broken) for _, told in batch])
 
 
 def _all_at_once(db: sqlite3.Connection, batch: list[_Job]) -> list[_Outcome]:

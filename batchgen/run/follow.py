@@ -10,7 +10,7 @@ from batchgen.api.retry import BACKOFF_CAP, backoff
 from batchgen.api.wire import Prediction
 from batchgen.errors import ExitCode
 from batchgen.ledger.entry import Entry, State
-from batchgen.run.context import Context, now, seconds_since
+from batchgen.run.context import RETENTION, Context, now, seconds_since
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +137,8 @@ async def _failed(run: Context, entry: Entry, answer: Prediction) -> Entry:
     else:
         error_class = _CLASSES.get(answer.error_code or 0, answer.status)
         error = answer.error or f"the service says {answer.status}"
+    if entry.state is State.COMPLETED:  # it was made and billed: nothing is given back
+        return await _lost(run, entry, error)
     run.failed(entry, error)
     log.warning("variant %s failed (%s): %s", entry.key, error_class, error)
     entry = entry.move(State.FAILED, completed_at=now(), error_class=error_class, error=error)
@@ -150,10 +152,16 @@ async def _ended(run: Context, entry: Entry, answer: PollProblem) -> Entry:
         why = f"the service refuses the account: {answer.reason}"
         run.stop.no_more_submits(ExitCode.ACCOUNT, why)
         return entry
-    run.failed(entry, answer.reason)
-    log.warning("the service has lost prediction %s: %s", entry.prediction_id, answer.reason)
+    return await _lost(run, entry, answer.reason)
+
+
+async def _lost(run: Context, entry: Entry, error: str) -> Entry:
+    """A paid prediction that is not there any more, because of its age or for no good reason."""
+    run.failed(entry, error)
+    log.warning("the service has lost prediction %s: %s", entry.prediction_id, error)
+    old = seconds_since(entry.created_at or entry.submitted_at) > RETENTION.total_seconds()
     # "missing_file" stays: the images were here once, and were lost here.
-    error_class = entry.error_class or "lost"
-    entry = entry.move(State.EXPIRED, error_class=error_class, error=answer.reason)
+    error_class = entry.error_class or ("expired" if old else "lost")
+    entry = entry.move(State.EXPIRED, error_class=error_class, error=error)
     await run.ledger.write(entry)
     return entry

@@ -1,6 +1,7 @@
 """A dataset for Python programs, also while a run is writing it."""
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,5 +118,6 @@ def test_the_summary_is_that_of_the_last_run(made):
 @pytest.mark.parametrize("name", ["none", ".", "file"])
 def test_a_folder_without_a_manifest_is_no_dataset(tmp_path: Path, name):
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match=r"^expected a dataset at .* no manifest\.jsonl$"):
+    why = "but it has no manifest.jsonl" if name == "." else "but there is no such folder"
+    with pytest.raises(UsageError, match=f"^expected a dataset at .*, {re.escape(why)}$"):
         open_dataset(tmp_path / name)

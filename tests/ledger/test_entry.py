@@ -12,7 +12,7 @@ MOVES = """
 planned > submitting
 submitting > submitted planned failed uncertain
 submitted > completed failed expired
-completed > saved failed expired
+completed > saved expired
 saved > completed
 failed > submitting
 uncertain > submitted planned submitting

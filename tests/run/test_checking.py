@@ -164,7 +164,7 @@ def test_for_a_built_in_model_no_catalog_is_asked(bench: Bench):
     bench.service.account(catalog=CATALOG)
     bench.job(1)
     assert bench.run().returncode == 0
-    done = cli.run_batchgen("plan", "job.yaml", "--check", cwd=bench.folder)
+    done = plan(bench, "--check")
     assert (done.returncode, done.stderr) == (0, "")
     assert bench.service.counts()["catalogs"] == 0
 

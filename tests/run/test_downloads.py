@@ -24,7 +24,7 @@ def test_a_download_that_fails_is_tried_again_with_fresh_addresses_where_needed(
 
 
 def test_an_image_that_cannot_be_had_now_waits_for_the_next_run(bench: Bench):
-    words = ("html", "empty", "cut", "unsized", "404", "500", "loop", "file")
+    words = ("html", "empty", "cut", "unsized", "404", "500", "loop", "to-file")
     bench.job([*(f"a pear [image={word}]" for word in words), "a plum"])
     for _ in range(2):
         done = bench.run()

@@ -179,7 +179,7 @@ FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "a device": ("p.txt", lambda p: p.symlink_to("/dev/zero"), "not a regular file"),
     "standard input": ("p.txt", lambda p: p.symlink_to("/dev/stdin"), "not a regular file"),
     "a pipe": ("p.txt", os.mkfifo, "not a regular file"),
-    "a folder": ("p.txt", Path.mkdir, "not a regular file"),
+    "a folder": ("p.txt", Path.mkdir, "but that is a folder"),
     "the environment": ("p.txt", lambda p: p.symlink_to("/proc/self/environ"), "no fixed size"),
     "the memory": ("p.txt", lambda p: p.symlink_to("/proc/self/mem"), "cannot read"),
     "a loop": ("p.txt", lambda p: p.symlink_to("p.txt"), "Too many levels"),

@@ -97,6 +97,17 @@ def test_a_lost_file_that_the_service_has_forgotten_is_bought_again_only_by_name
     assert len(bench.image_files()) == 2
 
 
+def test_what_was_made_and_then_deleted_is_no_failure_that_is_given_back(bench: Bench):
+    (path,) = _make(bench, "a pear [poll=rightx1][poll=deleted]")
+    path.unlink()
+    assert bench.run().returncode == 3
+    (row,) = failures(bench.dataset)
+    assert (row["state"], row["error_class"], row["paid"]) == ("expired", "missing_file", True)
+    found = summary(bench.dataset)
+    assert (found["refund_expected_usd"], found["expired"], found["failed"]) == (0, 1, 0)
+    _check_idle(bench, 3, "--retry-failed")
+
+
 def test_a_prediction_that_the_service_lost_is_bought_again_only_by_name(bench: Bench):
     _kill_submitted(bench, "a pear", "a plum")
     bench.service.reset()

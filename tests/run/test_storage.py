@@ -62,7 +62,7 @@ def test_paid_ids_that_could_not_be_stored_are_printed_with_their_variants(bench
     printed: dict[str, str] = {}
     # Whether a full disk meets an accepted submit or only an intent is a matter of luck.
     for _ in range(8):
-        done = run_on_full_disk(bench, 120_000)
+        done = run_on_full_disk(bench, 140_000)
         printed = dict(re.findall(r"variant (\w+) is prediction (\w+)", done.stderr))
         assert set(printed.values()) <= bench.service.counts().ids
         assert bench.run().returncode == (5 if printed else 0)

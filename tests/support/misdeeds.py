@@ -147,6 +147,7 @@ SUBMITS: Mapping[str, Misdeed] = {
 POLLS: Mapping[str, Misdeed] = {
     **_UNREADABLE,
     **{f"code{code}": Misdeed(code=code, data={}) for code in (202, 400, 404, 500)},
+    "right": Misdeed(data={}),  # what comes after it is for later polls
     "yes500": Misdeed(status=500, code=200, data={}),
     "away": Misdeed(status=302, headers=_AWAY),
     "cookie": Misdeed(status=503, headers={"Set-Cookie": "tracked=yes; Path=/"}),
