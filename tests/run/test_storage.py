@@ -60,9 +60,9 @@ def test_a_full_disk_ends_the_run_and_the_next_one_buys_nothing_again(bench: Ben
 def test_paid_ids_that_could_not_be_stored_are_printed_with_their_variants(bench: Bench):
     bench.job(30, run={"concurrency": 8})
     printed: dict[str, str] = {}
-    # Whether a full disk meets an accepted submit or only an intent is a matter of luck.
-    for _ in range(8):
-        done = run_on_full_disk(bench, 140_000)
+    # Whether a full disk meets an accepted submit, or only an intent, depends on its very size.
+    for size in range(90_000, 250_000, 8_000):
+        done = run_on_full_disk(bench, size)
         printed = dict(re.findall(r"variant (\w+) is prediction (\w+)", done.stderr))
         assert set(printed.values()) <= bench.service.counts().ids
         assert bench.run().returncode == (5 if printed else 0)
