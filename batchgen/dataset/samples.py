@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from batchgen.dataset.embed import embed
 from batchgen.dataset.holdings import Holdings
@@ -63,4 +64,4 @@ def read_samples(
             source = {"source_sha256": values["sha256"]}
             values = {**values, "sha256": own, "bytes": len(data), **source}
         key = f"{row.asked['variant_key']}_{row.asked['image_index']}"
-        yield Sample(key=key, ending=f".{name.rpartition('.')[2]}", values=values, data=data)
+        yield Sample(key=key, ending=Path(name).suffix, values=values, data=data)

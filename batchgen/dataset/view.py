@@ -5,6 +5,7 @@ that type.
 """
 
 import json
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from batchgen.dataset.flags import near_blank, wrong_size
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, json_line
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column, Kind, Value, kind_of, shown, view_columns
 from batchgen.dataset.manifest import columns
@@ -25,6 +26,9 @@ FLAGS = ("identical", "blank", "size")
 """Words in the column ``flags``: another image has the same bytes, there is hardly anything on it,
 its size contradicts the ratio."""
 MOST_PROMPTS = 100
+# It names files in exports and members of archives: a manifest is only a file, and anybody's.
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MOST = 2**63  # what SQLite can hold
 _TABLES = """
 CREATE TABLE images (
     ending TEXT, key TEXT, number INTEGER, place INTEGER, bytes INTEGER, sha256 TEXT, looks TEXT,
@@ -212,6 +216,8 @@ def _placed_rows(manifest: Path) -> Iterator[tuple[int, dict[str, object]]]:
 def _row(line: bytes, manifest: Path) -> dict[str, object]:
     try:
         row = json.loads(line.decode())  # of bytes it would guess the encoding
+        if b"\\u" in line:
+            json_line(row).encode()  # half a character, which JSON can hold and no file
     except (ValueError, RecursionError):
         row = None
     whole = isinstance(row, dict) and all(
@@ -219,7 +225,12 @@ def _row(line: bytes, manifest: Path) -> dict[str, object]:
         for name, kind in (("file_name", str), ("variant_key", str), ("prompt_id", str),
                            ("image_index", int), ("bytes", int), ("sha256", str | None))
     )  # fmt: skip
-    if not whole:
+    if not (
+        whole
+        and _KEY.fullmatch(row["variant_key"])
+        and 0 <= row["image_index"] < _MOST
+        and 0 <= row["bytes"] < _MOST
+    ):
         raise StorageError(
             f"{manifest} holds a line that is no row of an image; "
             f"batchgen verify {manifest.parent} --repair mends it"

@@ -88,7 +88,15 @@ def test_how_an_image_came_about_is_left_to_the_manifest(folder):
     assert not names & {"prediction_id", "saved_at", "polls", "cost_usd"}
 
 
-@pytest.mark.parametrize("line", ["{}", "[1]", "no JSON", json_line(row(0) | {"variant_key": 7})])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}", "[1]", "no JSON", json_line(row(0) | {"variant_key": 7}),
+        json_line(row(0) | {"bytes": 1, "variant_key": "../../elsewhere"}),
+        json_line(row(0) | {"bytes": 1, "image_index": 2**63}),
+        json.dumps(row(0) | {"bytes": 1, "prompt_id": "\ud800"}),
+    ],
+)  # fmt: skip
 def test_a_damaged_manifest_is_said(folder, line):
     folder.manifest_jsonl.write_text(json_line(row(0) | {"bytes": 1}) + line.strip() + "\n")
     with pytest.raises(StorageError, match=r"no row of an image; batchgen verify .* --repair"):
