@@ -54,7 +54,8 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
     """How the last run was asked to treat *folder*; the usual where nothing can be read."""
     try:
         with open_own(folder.job, os.O_RDONLY, "r") as file:
-            job = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+            # Texts and lists alone: what a tag or a date makes of a value may be any error.
+            job = yaml.load(file, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
     except (OSError, yaml.YAMLError, RecursionError, ValueError):
         return Treatment()
     output = job.get("output") if isinstance(job, dict) else None
@@ -65,9 +66,9 @@ def read_treatment(folder: DatasetFolder) -> Treatment:
         caption=caption if isinstance(caption, str) else Treatment.caption,
         also=frozenset(_among(output.get("also"), ALSO)),
         exports=_among(output.get("exports"), FORMATS),
-        embed=output.get("embed") is True,
+        embed=output.get("embed") == "true",
         format=form if form in FORMATS else Treatment.format,
-        nsfw=nsfw if nsfw in _PLACES else Treatment.nsfw,
+        nsfw=nsfw if nsfw in tuple(_PLACES) else Treatment.nsfw,
     )
 
 

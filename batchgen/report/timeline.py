@@ -49,7 +49,8 @@ def seconds_of(value: object) -> float | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-        return moment.timestamp() if moment.tzinfo else None
+        # In UTC it may be of no year at all, and then no clock can show it.
+        return moment.astimezone(UTC).timestamp() if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
 

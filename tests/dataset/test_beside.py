@@ -90,13 +90,17 @@ def test_without_images_there_is_nothing_to_describe(folder):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1]", "output: 3", "a: [", "output: {also: {a: 1}}", "é\xff"]
-)
+    "text",
+    [
+        "", "[1]", "output: 3", "a: [", "output: {also: {a: 1}}", "é\xff", "output: {nsfw: [drop]}",
+        "output: {embed: !!bool perhaps}", "output: !!timestamp soon", "output: !!int ''",
+    ],
+)  # fmt: skip
 def test_a_job_that_cannot_be_read_asks_for_nothing(folder, text):
     folder.job.write_bytes(text.encode("latin-1"))
     assert read_treatment(folder) == Treatment()
 
 
 def test_a_job_of_nobody_asks_for_what_there_is(folder):
-    asked(folder, also=["captions", "gold"], caption=7)
+    asked(folder, also=["captions", "gold"], caption=[7])
     assert read_treatment(folder) == Treatment(also=frozenset({"captions"}))

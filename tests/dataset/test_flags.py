@@ -30,6 +30,8 @@ from tests.dataset.pictures import noisy
         ("-1:1", 7, 7, False),
         ("1:1", None, 7, False),
         ("1:1", 0, 7, False),
+        (f"{'9' * 5000}:1", 7, 7, False),  # too long for a number
+        ("1:1", 10**400, 7, True),
     ],
 )
 def test_a_size_that_contradicts_the_ratio(ratio, width, height, wrong):

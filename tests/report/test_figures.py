@@ -25,7 +25,8 @@ def test_pauses_are_left_out_of_the_time(tmp_path):
     assert line.starts() == [(0, 0), (2 / 3, 100_000)]
 
 
-@pytest.mark.parametrize("value", [None, 7, "soon", "2026-11-27", "2026-11-27T01:00:00", "9" * 400])
+@pytest.mark.parametrize("value", [None, 7, "soon", "2026-11-27", "2026-11-27T01:00:00", "9" * 400,
+                                   "0001-01-01T00:00:00+14:00"])  # fmt: skip
 def test_what_is_no_moment_has_no_place(value):
     assert seconds_of(value) is None
 
