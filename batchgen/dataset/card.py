@@ -1,11 +1,12 @@
 """The dataset card: ``README.md`` with the front matter that Hugging Face reads."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from batchgen.dataset.folder import write_whole
+from batchgen.dataset.folder import open_own, write_whole
 from batchgen.dataset.kinds import Column
 from batchgen.dataset.view import View
 from batchgen.text import plain
@@ -28,7 +29,7 @@ def write_card(  # all but two have names
     *data_files* names the files of each configuration, *use* is how the dataset is loaded.
     Raises StorageError.
     """
-    if path.is_symlink() or (path.exists() and not _is_ours(path)):
+    if os.path.lexists(path) and not _is_ours(path):
         return
     front: dict[str, object] = {
         "pretty_name": plain(name),
@@ -46,8 +47,11 @@ def write_card(  # all but two have names
 
 
 def _is_ours(path: Path) -> bool:
-    with path.open("rb") as file:
-        return MARK.encode() in file.read(4096)
+    try:
+        with open_own(path, os.O_RDONLY, "r") as file:
+            return MARK in file.read(4096)
+    except (OSError, ValueError):  # a link, a pipe, a folder, or no text
+        return False
 
 
 def _text(view: View, name: str, columns: Sequence[Column], use: str) -> str:

@@ -1,17 +1,18 @@
 """A dataset, finished or not, for Python programs."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchgen.dataset.folder import DatasetFolder
+from batchgen.dataset.folder import DatasetFolder, open_own
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import kind_of_all
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.row import ImageRow
-from batchgen.errors import UsageError
+from batchgen.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +42,23 @@ class Dataset:
 
     @property
     def summary(self) -> dict[str, object]:
-        """The summary of the last run; empty before the first one ended."""
-        if not self.folder.summary.exists():
+        """The summary of the last run; empty before the first one ended.
+
+        Raises StorageError when it cannot be read.
+        """
+        path = self.folder.summary
+        try:
+            with open_own(path, os.O_RDONLY, "r") as file:
+                found = json.load(file)
+        except FileNotFoundError:
             return {}
-        summary: dict[str, object] = json.loads(self.folder.summary.read_text("utf-8"))
-        return summary
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise StorageError(f"{path} is no JSON object; the next run writes it anew")
+        return found
 
     def to_arrow(self) -> "pa.Table":
         """All rows as a table, with a type for each column; unknown is null.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.manifest import columns
-from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.reading import Dataset, no_dataset
 from batchgen.dataset.view import View
 from batchgen.errors import StorageError
 
@@ -94,7 +94,7 @@ def read_contents(
         every=every,
         total=total,
         failures=[_shown(row) for row in failures],
-        standing=_shown({**_summary(folder.summary), **(standing or {})}),
+        standing=_shown({**Dataset(folder).summary, **(standing or {})}),
     )
 
 
@@ -176,17 +176,3 @@ def _checked(row: Row, flags: Mapping[object, object]) -> Row:
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
         row["sha256"] = None
     return row
-
-
-def _summary(path: Path) -> Mapping[str, object]:
-    try:
-        found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise StorageError(f"{path} is no JSON object; the next run writes it anew")
-    return found

@@ -1,6 +1,8 @@
 """What lies in the dataset folder for Hugging Face; tests/interop holds it against the library."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import yaml
@@ -62,6 +64,15 @@ def test_a_readme_of_somebody_else_stays(tmp_path, link):
     write_huggingface(folder, "kit")
     assert own.read_text().startswith("mine")
     assert folder.card.is_symlink() is link
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.write_bytes(b"\xff")])
+def test_what_is_no_text_in_the_place_of_the_card_stays(tmp_path, make):
+    folder = make_dataset(tmp_path, [row(0)])
+    make(folder.card)
+    before = folder.card.lstat()
+    assert write_huggingface(folder, "kit") == 1
+    assert folder.card.lstat() == before
 
 
 def test_a_card_of_ours_is_written_again(tmp_path):

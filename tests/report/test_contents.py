@@ -1,6 +1,7 @@
 """Rows are data from outside: what cannot be shown or linked is put right or refused."""
 
 import json
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -87,6 +88,10 @@ def test_a_summary_that_is_none_is_named(tmp_path):
     dataset(tmp_path, [])
     (tmp_path / "summary.json").write_text("[]")
     with pytest.raises(StorageError, match=r"summary.json is no JSON object"):
+        read_contents(tmp_path)
+    (tmp_path / "summary.json").unlink()
+    os.mkfifo(tmp_path / "summary.json")
+    with pytest.raises(StorageError, match=r"cannot read .*summary.json: not a file of its own"):
         read_contents(tmp_path)
 
 
