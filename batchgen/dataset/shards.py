@@ -15,7 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from batchgen.dataset.folder import json_line, storage_error, sync_folder, write_whole
+from batchgen.dataset.folder import (
+    json_line,
+    open_own,
+    storage_error,
+    sync_folder,
+    write_whole,
+)
 from batchgen.dataset.kinds import Column, Value
 from batchgen.dataset.members import index_of
 from batchgen.dataset.samples import Sample, Samples
@@ -121,7 +127,8 @@ def write_shards(
         content = content_of(values, b"embedded" if samples.embedded else b"")
         mine = islice(rows, place.images)
         old = there.get(name)
-        if old and old["content"] == content and _size(out / name) == old["bytes"]:
+        whole = _size(out / name), not form.indexed or index_of(out / name).is_file()
+        if old and old["content"] == content and whole == (old["bytes"], True):
             deque(mine, maxlen=0)
             listed.append(old)
         else:
@@ -153,7 +160,8 @@ def read_format(out: Path) -> str | None:
 
 def _told(out: Path) -> dict[str, Any]:
     try:
-        found = json.loads((out / LIST).read_bytes())
+        with open_own(out / LIST, os.O_RDONLY, "r") as file:
+            found = json.load(file)
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

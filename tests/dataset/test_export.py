@@ -211,6 +211,7 @@ def test_a_name_that_leads_out_of_the_dataset_is_not_followed(tmp_path):
         ("file", "got a file"),
         ("full", "holds files that no export has made; give another --out"),
         ("other", "holds an export to huggingface; give another --out"),
+        ("pipe", "holds files that no export has made; give another --out"),
     ],
 )
 def test_a_folder_that_is_not_its_own_is_refused(tmp_path, out, message):
@@ -218,9 +219,28 @@ def test_a_folder_that_is_not_its_own_is_refused(tmp_path, out, message):
     (tmp_path / "file").touch()
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine").touch()
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe/export.json")
     export_dataset(folder.root, to="huggingface", out=tmp_path / "other")
     with pytest.raises(UsageError, match=message):
         export_dataset(folder.root, to="webdataset", out=tmp_path / out)
+
+
+@pytest.mark.parametrize("form", FORMATS[::2])
+def test_no_word_of_a_manifest_names_a_file_elsewhere(tmp_path, form):
+    folder = make_dataset(tmp_path / "kit", [row(0, variant_key="../../../elsewhere")])
+    with pytest.raises(StorageError, match="no row of an image"):
+        export_dataset(folder.root, to=form)
+    assert not list(tmp_path.rglob("*elsewhere*"))
+
+
+def test_an_index_that_is_gone_is_written_again(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    done = export_dataset(folder.root, to="webdataset")
+    before = contents(done.folder)
+    (done.folder / "png-000000.jsonl").unlink()
+    export_dataset(folder.root, to="webdataset")
+    assert contents(done.folder) == before
 
 
 def test_two_exports_do_not_write_the_same_folder(tmp_path):
