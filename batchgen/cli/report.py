@@ -24,12 +24,13 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
     from batchgen.report import write_report, write_sheets
 
+    now = _now(folder)
     with counting("thumbnails") as progress:
-        written = write_report(folder, **_now(folder), progress=progress)
+        written = write_report(folder, **now, progress=progress)
     if written.left_out:
         whole = written.images + written.left_out
         tell(f"the page shows {written.images:,} of {whole:,} images, picked at random")
-    sheets = write_sheets(folder) if sheet else []
+    sheets = write_sheets(folder, **now) if sheet else []
     for number, trouble in ((written.missing, "not there"), (written.changed, "not as saved")):
         if number:
             files = (

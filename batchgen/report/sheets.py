@@ -1,6 +1,6 @@
 """Contact sheets: for each two axes a picture of the dataset, one down, the other across."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -46,15 +46,20 @@ class _Table:
                     yield rows, columns
 
 
-def write_sheets(root: str | Path) -> list[Path]:
+def write_sheets(
+    root: str | Path,
+    *,
+    failures: Iterable[Row] | None = None,
+    standing: Mapping[str, object] | None = None,
+) -> list[Path]:
     """Draw the contact sheets of the dataset in *root* into its folder ``sheets``.
 
     There is one for each two axes that vary apart from each other, or else one for the first axis.
     Returns their paths: ``DOWN-ACROSS.png``, numbered where one sheet is not enough, at the most
-    fifty for two axes. Flagged images are blurred. Raises UsageError when there is no dataset,
-    StorageError when it cannot be read or written.
+    fifty for two axes. Flagged images are blurred. *failures* and *standing* are as for a report.
+    Raises UsageError when there is no dataset, StorageError when it cannot be read or written.
     """
-    contents = read_contents(Path(root))
+    contents = read_contents(Path(root), failures=failures, standing=standing)
     make_thumbnails(contents.folder, contents.images)
     axes = [axis for axis in contents.axes if axis != "image_index"]
     tables = [_table(contents, *pair) for pair in combinations(axes, 2)]

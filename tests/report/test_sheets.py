@@ -42,6 +42,12 @@ def test_a_dataset_of_one_image_or_none_has_a_sheet_or_none(tmp_path):
     ]
 
 
+def test_what_failed_is_told_by_whoever_knows_it_as_it_is_now(tmp_path):
+    made = dataset(tmp_path, [image_row(tmp_path, 0)], [failure_row(0, aspect_ratio="3:2")])
+    assert [path.name for path in write_sheets(made)] == ["seed.png"]
+    assert [path.name for path in write_sheets(made, failures=[])] == ["prompt_id.png"]
+
+
 def test_a_link_in_the_place_of_a_sheet_is_refused(tmp_path):
     dataset(tmp_path, [image_row(tmp_path, 0)])
     (tmp_path / "sheets").mkdir()
