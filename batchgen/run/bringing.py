@@ -89,9 +89,10 @@ def bring(
     uploads.relist(bucket.list())
     new = folder.state / "brought.sqlite3"
     new.unlink(missing_ok=True)
-    if not bucket.download(_name(folder.ledger, folder), new):
-        if claim.ended:
-            raise StorageError(f"{bucket.address} has lost its ledger; nothing is submitted")
+    there = bucket.download(_name(folder.ledger, folder), new)
+    if not there and claim.ended:
+        raise StorageError(f"{bucket.address} has lost its ledger; nothing is submitted")
+    if not there and not lost:
         return  # its first run has left none yet
     if claim.ended and _sha256(new) != claim.ledger:
         raise StorageError(
@@ -100,7 +101,7 @@ def bring(
             f"{claim.host}:{claim.folder}"
         )
     if lost:
-        with Ledger(new) as ledger:
+        with Ledger(new) as ledger:  # an empty one, of a run killed before its first checkpoint
             ledger.set_meta(plan="rebuilt", lost_records=True)
     try:
         for end in ("", "-wal", "-shm", ".seal"):

@@ -12,6 +12,7 @@ import socket
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from batchgen.dataset.bucket import Bucket, Content, TakenError
 from batchgen.dataset.folder import DatasetFolder
@@ -71,16 +72,25 @@ class Hold:
 
     def beat(self) -> None:
         """Give a sign of life. Raises TakenError when the bucket is not ours any more."""
-        self._write(replace(self.claim, beat=_now()))
+        self._write()
 
     def end(self, ledger: str) -> None:
         """Let go of the bucket, which has all that is needed: the *ledger* with this hash."""
-        self._write(replace(self.claim, beat=_now(), ended=True, ledger=ledger))
+        self._write(ended=True, ledger=ledger)
 
-    def _write(self, claim: Claim) -> None:
+    def _write(self, **news: Any) -> None:  # noqa: ANN401  # fields of a claim
         with self._lock:
-            self._there = self.bucket.write(OBJECT, claim.encoded(), over=self._there)
-            self.claim = claim
+            # Made here: a sign of life that had to wait takes nothing back that was told meanwhile.
+            claim = replace(self.claim, beat=_now(), **news)
+            try:
+                there = self.bucket.write(OBJECT, claim.encoded(), over=self._there)
+            except TakenError:
+                there_now = self.bucket.look(OBJECT)
+                if there_now is None or claim.run.encode() not in there_now.data:
+                    raise
+                # It is ours: the answer to the write before was lost.
+                there = self.bucket.write(OBJECT, claim.encoded(), over=there_now)
+            self.claim, self._there = claim, there
 
 
 def look(bucket: Bucket) -> tuple[Claim | None, Content | None]:

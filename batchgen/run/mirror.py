@@ -111,6 +111,8 @@ class Mirror:
         Raises StorageError.
         """
         await self._in_time(self._rest.upload_last())
+        # Before it is so: a folder that does not know this is older than what the bucket has.
+        self.uploads.tell(released=self.hold.claim.run)
         await asyncio.to_thread(self.hold.end, ledger)
 
     async def _in_time(self, work: Coroutine[None, None, T]) -> T:

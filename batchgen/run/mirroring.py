@@ -107,7 +107,8 @@ def own(bucket: Bucket, folder: DatasetFolder, uploads: Uploads, *, lost: bool =
             bring(bucket, claim, folder, uploads, lost=True)
     else:
         refuse(claim, uploads, bucket.address)
-        if not is_ours(claim, uploads) or (missing and claim.ended):
+        # A folder that was copied while that run went on, as by a backup, knows its claim, too.
+        if claim.ended and (missing or uploads.fact("released") != claim.run):
             bring(bucket, claim, folder, uploads)
         elif missing:
             raise StorageError(
@@ -116,6 +117,7 @@ def own(bucket: Bucket, folder: DatasetFolder, uploads: Uploads, *, lost: bool =
                 "--repair"
             )
     hold = take(bucket, there, uploads, folder)
-    if not uploads.fact("listed"):
+    # A power cut may have taken the last of what was remembered, whose files are here no more.
+    if not uploads.fact("listed") or (claim and not claim.ended):
         uploads.relist(bucket.list())
     return hold

@@ -1,21 +1,25 @@
 """A dataset in a bucket: nothing lost, doubled or bought twice, whoever goes on with it."""
 
 import json
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("obstore")
 
-from batchgen.dataset.bucket import Address, Bucket
+from batchgen.dataset.bucket import Address, Bucket, Content
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads, dataset_path
+from batchgen.errors import StorageError
 from batchgen.run.bringing import open_dataset
-from batchgen.run.claims import OBJECT, take
+from batchgen.run.claims import OBJECT, Hold, take
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
 from tests.support.objectstore import BUCKET, SECRET, Store, object_store
@@ -230,6 +234,55 @@ def test_where_a_folder_is_lost_verify_goes_on_and_holds_what_may_be_lost(cloud:
     assert cloud.bench.service.counts()["received"] == before
 
 
+def test_what_a_run_bought_that_was_killed_before_its_first_checkpoint_is_held(cloud: Cloud):
+    cloud.job(3)
+    cloud.bench.service.hold(completion=3)
+    with cloud.bench.start(patch=PATCH) as running:
+        running.until_states(submitted=3)
+        running.process.kill()
+    cloud.bench.service.release()
+    cloud.at("there")
+    cloud.silence()
+    done = cloud.call("verify", URL, "--repair")
+    assert done.returncode == 0, done.stderr
+    done = cloud.run()
+    assert done.returncode == 5, done.stderr
+    assert cloud.bench.states() == {"uncertain": 3}
+    assert cloud.bench.service.counts()["received"] == 3
+
+
+def test_a_folder_that_was_copied_in_the_last_run_fetches_what_came_after(cloud: Cloud):
+    cloud.job(2)
+    assert cloud.run().returncode == 0
+    folder, copy = cloud.bench.dataset, cloud.bench.folder / "copy"
+    shutil.copytree(folder, copy)
+    cloud.job(5)
+    assert cloud.run().returncode == 0
+    # As if it had been copied when that run had claimed the bucket, and bought nothing yet.
+    Uploads(copy / ".batchgen/bucket.sqlite3").tell(claims=[cloud.claim()["run"]])
+    shutil.rmtree(folder)
+    copy.rename(folder)
+    cloud.job(6)
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    cloud.bench.check_billed_once(6)
+    assert cloud.made() == 6
+
+
+def test_what_a_power_cut_takes_from_the_memory_of_uploads_is_listed_anew(cloud: Cloud):
+    cloud.job(3)
+    assert cloud.run().returncode == 0
+    (name,) = [name for name in cloud.store.names() if name.endswith(OBJECT)]
+    cloud.store.put(name, json.dumps({**cloud.claim(), "ended": False, "ledger": ""}).encode())
+    uploads = Uploads(cloud.bench.dataset / ".batchgen/bucket.sqlite3")
+    uploads.forget(cloud.store.names("sets/job/images/")[0].removeprefix("sets/job/"))
+    before = cloud.bench.service.counts().requests
+    done = cloud.run()
+    assert done.returncode == 0, done.stderr
+    assert cloud.bench.service.counts().requests == before
+    assert cloud.made() == 3
+
+
 @pytest.mark.parametrize(
     ("wrong", "code", "words"),
     [
@@ -439,12 +492,46 @@ def test_doctor_tells_whether_the_bucket_can_be_had(cloud: Cloud):
     assert "holds no dataset of batchgen" in check["found"]
 
 
-def test_signs_of_life_from_two_threads_are_no_other_run(cloud: Cloud, monkeypatch):
+def _taken(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Hold:
     for name, value in cloud.bench.env.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr("batchgen.dataset.bucket._RETRIES", {"max_retries": 0})
     folder = DatasetFolder(dataset_path(URL))
     uploads = Uploads(folder.state / "bucket.sqlite3")
-    hold = take(Bucket.open(URL), None, uploads, folder)
+    return take(Bucket.open(URL), None, uploads, folder)
+
+
+def test_a_sign_of_life_whose_answer_was_lost_is_no_other_run(cloud: Cloud, monkeypatch):
+    hold = _taken(cloud, monkeypatch)
+    write = Bucket.write
+
+    def lost(*args: Any, **over: Any) -> Content:
+        write(*args, **over)
+        raise StorageError("the store does not answer")
+
+    times = iter(("2026-11-27T10:00:00Z", "2026-11-27T10:01:00Z"))
+    monkeypatch.setattr("batchgen.run.claims._now", lambda: next(times))
+    with monkeypatch.context() as away:
+        away.setattr(Bucket, "write", lost)
+        with pytest.raises(StorageError, match="does not answer"):
+            hold.beat()
+    hold.beat()
+    assert cloud.claim()["beat"] == "2026-11-27T10:01:00Z"
+
+
+def test_a_sign_of_life_that_is_late_takes_nothing_back(cloud: Cloud, monkeypatch):
+    hold = _taken(cloud, monkeypatch)
+    with ThreadPoolExecutor(1) as threads:
+        with hold._lock:  # while the run lets go
+            late = threads.submit(hold.beat)
+            assert not wait([late], timeout=0.05).done
+            hold.claim = replace(hold.claim, ended=True, ledger="abc")
+        late.result()
+    assert (cloud.claim()["ended"], cloud.claim()["ledger"]) == (True, "abc")
+
+
+def test_signs_of_life_from_two_threads_are_no_other_run(cloud: Cloud, monkeypatch):
+    hold = _taken(cloud, monkeypatch)
     times = iter(range(100))
     monkeypatch.setattr("batchgen.run.claims._now", lambda: f"2026-11-27T10:00:{next(times):02}Z")
     with ThreadPoolExecutor(4) as threads:
