@@ -11,7 +11,7 @@ from pathlib import Path
 
 from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder, storage_error
-from batchgen.dataset.members import Members
+from batchgen.dataset.members import Members, Place, is_own
 from batchgen.dataset.uploads import uploads_of
 from batchgen.errors import StorageError
 
@@ -59,11 +59,7 @@ class Holdings:
 
     def _packed_size(self, name: str) -> int | None:
         place = self._members.find(name)
-        try:
-            whole = place and place.path.stat().st_size >= place.start + place.bytes
-        except OSError:
-            return None
-        return place.bytes if place and whole else None
+        return place.bytes if place and _is_whole(place) else None
 
     def _packed(self, name: str) -> bytes | None:
         """Out of a shard, which a run may replace between the look into the list and this one."""
@@ -72,9 +68,10 @@ class Holdings:
             if place is None:
                 return None
             try:
-                with place.path.open("rb") as file:
-                    file.seek(place.start)
-                    return file.read(place.bytes)
+                if _is_whole(place):
+                    with place.path.open("rb") as file:
+                        file.seek(place.start)
+                        return file.read(place.bytes)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -89,6 +86,14 @@ class Holdings:
     @cached_property
     def _bucket(self) -> Bucket:
         return Bucket.open(self._uploads.url if self._uploads else "")
+
+
+def _is_whole(place: Place) -> bool:
+    """Whether there is a shard, and no link or pipe, with all bytes of *place*."""
+    try:
+        return is_own(place.path) and place.path.stat().st_size >= place.start + place.bytes
+    except OSError:
+        return False
 
 
 def drop(folder: DatasetFolder, name: str) -> None:

@@ -23,6 +23,7 @@ FORMATS = {"webdataset": ".tar", "parquet": ".parquet"}
 _TABLE = """CREATE TABLE members (
     name TEXT PRIMARY KEY, shard TEXT, start INTEGER, bytes INTEGER
 ) WITHOUT ROWID"""
+_MOST = 2**60  # bytes; SQLite has no number from 2**63 on
 _PUT = "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)"
 
 
@@ -106,7 +107,10 @@ def _fits(told: Listing | Shard) -> bool:
     kinds = {f.name: tuple if f.name == "shards" else f.type for f in fields(told)}
     if not all(isinstance(value, kinds[name]) for name, value in values):  # type: ignore[arg-type]
         return False
-    return told.format in FORMATS if isinstance(told, Listing) else "/" not in told.file
+    if isinstance(told, Listing):
+        return told.format in FORMATS
+    plain = told.file.isprintable() and "/" not in told.file and not told.file.startswith(".")
+    return plain and told.file.endswith(tuple(FORMATS.values()))
 
 
 def write_listing(folder: DatasetFolder, listing: Listing) -> None:
@@ -193,14 +197,29 @@ class Members:
 def contents(shard: Path) -> list[tuple[str, int, int]]:
     """Name, place and size of each image in *shard*; none of a shard that cannot be read."""
     try:
-        rows = map(json.loads, index_of(shard).read_bytes().splitlines())
-        return [(str(r["file_name"]), int(r["offset"]), int(r["bytes"])) for r in rows]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        with open_own(index_of(shard), os.O_RDONLY, "r") as file:
+            rows = map(json.loads, file)
+            told = [(str(r["file_name"]), int(r["offset"]), int(r["bytes"])) for r in rows]
+        if all(map(_can_be, told)):
+            return told
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         pass
     found: list[tuple[str, int, int]] = []
-    with suppress(Exception):  # whatever a library makes of a file that is none
-        found.extend((_in_tar if shard.suffix == ".tar" else _in_parquet)(shard))
-    return found
+    if is_own(shard):
+        with suppress(Exception):  # whatever a library makes of a file that is none
+            found.extend((_in_tar if shard.suffix == ".tar" else _in_parquet)(shard))
+    return list(filter(_can_be, found))
+
+
+def _can_be(told: tuple[str, int, int]) -> bool:
+    """An index is only a file, too."""
+    name, start, size = told
+    return name.isprintable() and 0 <= start < _MOST and 0 <= size < _MOST
+
+
+def is_own(shard: Path) -> bool:
+    """Whether *shard* is a file, and neither a link to another place nor a pipe."""
+    return shard.is_file() and not shard.is_symlink()
 
 
 def _in_tar(shard: Path) -> Iterator[tuple[str, int, int]]:

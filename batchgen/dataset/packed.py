@@ -26,6 +26,7 @@ from batchgen.dataset.members import (
     Shard,
     contents,
     index_of,
+    is_own,
     read_listing,
     write_listing,
 )
@@ -135,13 +136,16 @@ class Packed:
             content = content_of(row.values for row in mine)[:8]
             stem = f"{self._form.stem(place.ending)}-{number}-{place.number:02d}-{content}"
             made.append(self._write(stem + self._form.ending, batch, mine, done=done))
-        old = {shard.file for shard in self.listing.of(batch)}
+        old, files = self.listing.of(batch), {shard.file for shard in made}
         self.listing = self.listing.with_batch(batch, made)
         write_listing(self.folder, self.listing)
-        self._doubted -= {shard.file for shard in made}
-        gone = old - {shard.file for shard in made}
-        self._remove([self.folder.shards / name for name in gone])
-        self._remove([index_of(self.folder.shards / name) for name in gone])
+        self._doubted -= files
+        gone = [shard for shard in old if shard.file not in files]
+        for shard in gone:
+            if not self._is_whole(shard):  # an image may be lost with it, but for what is left here
+                quarantine(self.folder, self.folder.shards / shard.file)
+        self._remove([self.folder.shards / shard.file for shard in gone])
+        self._remove([index_of(self.folder.shards / shard.file) for shard in gone])
         self._remove([self.folder.root / str(row["file_name"]) for row in rows])
 
     def _viewed(self, row: Asked) -> ViewRow:
@@ -227,7 +231,8 @@ def damaged_shards(folder: DatasetFolder) -> list[str]:
     listing = read_listing(folder)
     for shard in listing.shards if listing else ():
         try:
-            sound = _sha256(folder.shards / shard.file) == shard.sha256
+            path = folder.shards / shard.file
+            sound = is_own(path) and _sha256(path) == shard.sha256
         except FileNotFoundError:
             sound = False
         except OSError as error:
@@ -249,7 +254,7 @@ def mend_listing(folder: DatasetFolder) -> None:
     name = ""
     for path in sorted(folder.shards.iterdir()):
         found = next((name for name, end in FORMATS.items() if path.name.endswith(end)), "")
-        if found and not path.name.startswith("."):
+        if found and is_own(path) and not path.name.startswith("."):
             name, number = found, re.search(r"-(\d{6,})-", path.name)
             shards.append(
                 Shard(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -96,6 +97,9 @@ def test_a_shard_that_is_cut_gives_what_is_left(tmp_path):
         {"first": "0"},
         {"shards": [{"file": "../secret.tar"}]},
         {"shards": [{"file": 7}]},
+        {"shards": [{"file": ""}]},
+        {"shards": [{"file": "shards.json"}]},
+        {"shards": [{"file": "a\0.tar"}]},
         {"shards": ["x"]},
         {"shards": 7},
         {"more": 1},
@@ -153,3 +157,68 @@ def test_a_packer_clears_what_a_kill_has_left_and_nothing_else(tmp_path):
     open_packed(folder, "webdataset", "p", limits=Limits(), columns=(), treatment=Treatment())
     assert {path.name for path in folder.shards.iterdir()} == {*kept, "me"}
     assert all(index_of(path).exists() for path in folder.shards.glob("*.tar"))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"offset": 2**70},
+        {"offset": -1},
+        {"offset": float("1e999")},
+        {"bytes": -1},
+        {"bytes": 10**30},
+        {"file_name": "\ud800"},
+    ],
+)
+def test_an_index_that_lies_is_not_asked(tmp_path, lie):
+    folder = make_dataset(tmp_path / "kit", map(named, range(2)))
+    kept = pack(folder)
+    (index,) = folder.shards.glob("*.jsonl")
+    rows = [json.loads(line) for line in index.read_bytes().splitlines()]
+    index.write_text("".join(json.dumps({**row, **lie}) + "\n" for row in rows))
+    holdings = Holdings(folder)
+    assert {name: holdings.read(name) for name in kept} == kept
+    index.write_text("".join(json.dumps({**row, "bytes": 10**15}) + "\n" for row in rows))
+    listing = read_listing(folder)
+    assert listing
+    write_listing(folder, replace(listing, first=9))
+    assert {Holdings(folder).read(name) for name in kept} == {None}  # and no room is made for it
+
+
+@pytest.mark.parametrize("odd", ["link", "pipe"])
+def test_a_shard_that_is_no_file_of_its_own_is_not_read(tmp_path, odd):
+    folder = make_dataset(tmp_path / "kit", map(named, range(2)))
+    kept = pack(folder)
+    (shard,) = folder.shards.glob("*.tar")
+    index = index_of(shard)
+    if odd == "link":
+        shard.rename(tmp_path / "secret")
+        shard.symlink_to(tmp_path / "secret")
+    else:
+        for path in (shard, index):
+            path.unlink()
+            os.mkfifo(path)
+    holdings = Holdings(folder)
+    assert {holdings.size(name) for name in kept} == {None}
+    assert {holdings.read(name) for name in kept} == {None}
+    assert damaged_shards(folder) == [shard.name]
+
+
+def test_a_damaged_shard_is_put_aside_when_it_is_written_anew(tmp_path):
+    folder = make_dataset(tmp_path / "kit", map(named, range(2)))
+    with View.open(folder) as view:
+        asked = [dict(found.asked) for found in view.rows()]
+        packed = open_packed(
+            folder, "webdataset", "p", limits=Limits(), columns=view.columns, treatment=Treatment()
+        )
+    packed.pack(0, asked, done=True)
+    (shard,) = folder.shards.glob("*.tar")
+    data = bytearray(shard.read_bytes())
+    start = min(place for _, place, _ in contents(shard))
+    data[start + 40] ^= 1  # in the first of two images, which cannot be had again
+    shard.write_bytes(data)
+    packed.doubt(damaged_shards(folder))
+    packed.pack(0, asked[1:], done=False)
+    (aside,) = folder.quarantine.iterdir()
+    assert aside.read_bytes() == data
+    assert not shard.exists()
