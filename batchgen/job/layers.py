@@ -57,12 +57,14 @@ class Layers:
     def put(self, path: Keys, document: Document, there: Keys = ()) -> None:
         """Let *path* have the value that *document* has; there is something above it."""
         value = _at(document.value, there)
-        self.origins = {p: o for p, o in self.origins.items() if p[: len(path)] != path}
+        above = _at(self.value, path[:-1])
+        new = isinstance(above, dict) and path[-1:] and path[-1] not in above
+        if not new:  # else nothing below it has an origin, of which there may be 100,000
+            self.origins = {p: o for p, o in self.origins.items() if p[: len(path)] != path}
         self.origins[path] = document, there
         if not path:
             self.value = _copied(value)
             return
-        above = _at(self.value, path[:-1])
         above[path[-1]] = _copied(value)  # type: ignore[index]  # a mapping, or a list that long
 
     def merge(self, path: Keys, document: Document) -> None:
