@@ -101,7 +101,9 @@ class MatrixReader:
         """The fixed values of placeholders."""
         for name, value in self.shape.vars.items():
             path = ("vars", name)
-            if not re.fullmatch(NAME, name):
+            if name == MODEL:
+                self._refuse(path, "the model goes under the key model", of_key=True)
+            elif not re.fullmatch(NAME, name):
                 wrong = (
                     "expected a name of lower-case letters, digits and '_', which a text can use"
                 )
@@ -130,17 +132,20 @@ class MatrixReader:
 
     def _link(self, path: Keys, items: Sequence[object]) -> Link | None:
         name = str(path[-1])
-        if self.known.has(name):
-            self._refuse(path, f"{name} is a parameter: expected plain values, got mappings")
+        if name == MODEL or self.known.has(name):
+            what = "the axis of models" if name == MODEL else "a parameter"
+            self._refuse(path, f"{name} is {what}: expected plain values, got mappings")
             return None
         if self._reserved(path):
             return None
         before = len(self.problems)
         points = [self._point((*path, index), item) for index, item in enumerate(items)]
         names = [point.name for point in points if point]
+        seen: set[str | None] = set()
         for index, own in enumerate(names):
-            if own in names[:index] and len(self.problems) == before:
+            if own in seen and len(self.problems) == before:
                 self._refuse((*path, index, "name"), f"the name {own!r} was given before")
+            seen.add(own)
         if len(self.problems) > before:
             return None
         for used in dict.fromkeys([name, *(n for p in points if p for n in p.values)]):

@@ -88,6 +88,7 @@ class PromptReader:
         They are for models of their own, which ``known`` tells.
         """
         known = {prompt.id: prompt for prompt in prompts}
+        taken = {*known}
         found: list[Prompt | None] = []
         for index, item in enumerate(items):
             path = ("add", index)
@@ -98,9 +99,12 @@ class PromptReader:
             named = item.get("prompt")
             if "text" in item:
                 found.append(self._prompt(_Raw(fields=item, place=place, home=place("", False))))
-                if isinstance(item.get("id"), str) and item["id"] in known:
-                    wrong = f"the id {item['id']!r} was given before; name it as prompt"
-                    self._refuse(place("id", False), wrong)
+                if isinstance(given := item.get("id"), str):
+                    if given in taken:
+                        name_it = "; name it as prompt" if given in known else ""
+                        wrong = f"the id {given!r} was given before{name_it}"
+                        self._refuse(place("id", False), wrong)
+                    taken.add(given)
             elif isinstance(named, str) and named in known:
                 found.append(self._again(known[named], item, place))
             elif "prompt" in item:
@@ -117,8 +121,9 @@ class PromptReader:
     ) -> Prompt | None:
         """*prompt* with other values."""
         fields = {name: value for name, value in item.items() if name != "prompt"}
-        if "id" in fields:
-            self._refuse(place("id", True), "expected either prompt or id, got both")
+        for key in sorted({"id", "sample"} & set(fields)):
+            self._refuse(place(key, True), f"expected either prompt or {key}, got both")
+            return None
         fields |= {"id": prompt.id, "text": "x"}
         own = self._prompt(_Raw(fields=fields, place=place, home=place("", False)))
         if own is None:
