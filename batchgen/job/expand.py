@@ -22,12 +22,16 @@ from batchgen.job.sweep import MODEL, Axis, Link, Point, Sweep
 from batchgen.job.templates import Template
 from batchgen.job.wording import did_you_mean
 
-MAX_BOXES = 2_000_000  # of some 300 bytes each
+MAX_BOXES = 2_000_000  # of some 900 bytes each
+TOO_MANY = (
+    f"expected at most {MAX_BOXES:,} different texts and linked values, got more; make it several "
+    "jobs, or let fewer values stand in texts"
+)
 
 _NONE: Mapping[str, object] = MappingProxyType({})  # one for most boxes
 Refuse = Callable[[Place, str], None]
 Part = tuple[Mapping[str, object], Mapping[str, object], Place | None]
-"""Labels, values and place of one choice among linked ones."""
+"""Labels, values and place of one choice among linked ones; none where its axis has the place."""
 
 
 class TooManyError(Exception):
@@ -133,13 +137,16 @@ class Expander:
         for axis in (*self.sweep.axes, *self._more(own)):
             if isinstance(axis, Link):
                 if self.every_axis or axis.name in own:
-                    choices.append([self._linked(axis, p, own) for p in axis.chosen(own)])
+                    points = axis.chosen(own)
+                    _refuse_too_many((*map(len, choices), len(points)))
+                    choices.append([self._linked(axis, p, own) for p in points])
                 continue
             values = own.get(axis.name, axis.values)
             if self.sweep.sends(axis.name):
                 plain[axis.name] = values
             elif self._multiplies(axis, used):
-                choices.append([({}, {axis.name: value}, axis.place) for value in values])
+                _refuse_too_many((*map(len, choices), len(values)))
+                choices.append([(_NONE, {axis.name: value}, None) for value in values])
         return [self._grid(plain, parts, used) for parts in product(*choices)]
 
     def _linked(self, axis: Link, point: Point, own: Mapping[str, Values]) -> Part:
@@ -162,12 +169,12 @@ class Expander:
         sweep = self.sweep
         labels: dict[str, object] = {}
         linked: dict[str, object] = {}
-        places = dict(sweep.places)
+        places = sweep.places
         for label, values, place in parts:
             labels |= label
             linked |= values
-            if place is not None and place.line:
-                places |= dict.fromkeys(values, place)
+            if place is not None:
+                places = {**places, **dict.fromkeys(values, place)}
         words = {**sweep.words, **{n: v for n, v in linked.items() if not sweep.sends(n)}}
         model = str(words.pop(MODEL, sweep.model))
         fixed = {**sweep.params, **{n: v for n, v in linked.items() if sweep.sends(n)}}
@@ -218,8 +225,7 @@ class Expander:
         kept = self._split.get((id(grid), several))
         if kept is None:
             order = [name for name in grid.values if name in several]
-            if prod(len(grid.values[name]) for name in order) > MAX_BOXES:
-                raise TooManyError
+            _refuse_too_many(len(grid.values[name]) for name in order)
             points = product(*(grid.values[name] for name in order))
             parts = [
                 grid.with_values({n: Values((v,)) for n, v in zip(order, point, strict=True)})
@@ -252,6 +258,12 @@ class Expander:
                     return prompt.again or prompt.place.within(braces, 0), wrong
                 return prompt.place.within(braces, 0), no_value(name, known, grid.labels)
         return None
+
+
+def _refuse_too_many(sizes: Iterable[int]) -> None:
+    """Raise TooManyError for a product of *sizes* that is too large to be listed."""
+    if prod(sizes) > MAX_BOXES:
+        raise TooManyError
 
 
 def _misfit(grids: Iterable[Grid], prompt: Prompt) -> tuple[Place, str] | None:

@@ -11,7 +11,7 @@ from batchgen.job.balance import balanced
 from batchgen.job.boxes import Box
 from batchgen.job.distinct import distinct_boxes
 from batchgen.job.document import MAX_PROBLEMS, Keys, Source
-from batchgen.job.expand import Expander, TooManyError, no_value
+from batchgen.job.expand import TOO_MANY, Expander, TooManyError, no_value
 from batchgen.job.explain import check_shape
 from batchgen.job.files import Place, folder_of
 from batchgen.job.job import Job, Pace
@@ -217,11 +217,12 @@ class _Loader:
         return None if self.problems else boxes
 
     def _too_many(self, asked: int, most: int, shown: Outline) -> None:
-        self._refuse(
-            ("matrix",) if self.shape.matrix else ("prompts",),
+        wrong = (
             f"expected at most {most:,} variants, got {asked:,} ({shown.product(asked)}); "
-            "raise run.max_variants if you want them all",
+            "raise run.max_variants if you want them all"
         )
+        path = ("matrix",) if self.shape.matrix else ("prompts",)
+        self._refuse(path, wrong if asked > most else TOO_MANY)
 
     def _distinct(self, boxes: list[Box]) -> Sequence[Box]:
         distinct = distinct_boxes(boxes)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 
 from batchgen.errors import Problem
 from batchgen.job.axes import AxisError, Values
@@ -16,7 +17,7 @@ from batchgen.job.sweep import MODEL, Axis, Link, Rule, Sweep
 from batchgen.job.wording import describe, did_you_mean
 
 _NAMED = 8  # names that a message lists
-MAX_LISTED = 100_000  # values of a range that is added to others
+MAX_LISTED = 100_000  # values of a range that is added to others, or is searched for a near one
 
 
 @dataclass(kw_only=True)
@@ -88,17 +89,21 @@ class RuleReader:
         self.known.refuse(raw, name=name)
         return Values((raw,))
 
-    def _named(self, name: str) -> list[object]:
-        """What *name* may be, when that is a list of names: prompts, points or words of an axis."""
+    def _named(self, name: str) -> list[Values]:
+        """What *name* may be, when that is one of names: prompts, points or words of an axis."""
         if name == "prompt":
-            return list(self.prompts)
+            return [self._ids]
         for axis in self.sweep.axes:
             if axis.name != name or self.sweep.sends(name):
                 continue
-            own = [axis.values] if isinstance(axis, Axis) else [[p.name for p in axis.points]]
+            own = axis.values if isinstance(axis, Axis) else Values([p.name for p in axis.points])
             brought = [p.values[name] for p in self.prompts.values() if name in p.values]
-            return list(dict.fromkeys(value for values in [*own, *brought] for value in values))
+            return [own, *brought]
         return []
+
+    @cached_property
+    def _ids(self) -> Values:
+        return Values(tuple(self.prompts))
 
     def _then(self, path: Keys, then: Mapping[str, object], known: Known) -> dict[str, object]:
         if not then:
@@ -147,13 +152,15 @@ class RuleReader:
         self.problems.append(self.document.place(path, of_key=of_key).problem(message))
 
 
-def _among(raw: object, name: str, named: list[object]) -> Values:
+def _among(raw: object, name: str, named: list[Values]) -> Values:
     """The values in *raw*, each one of those *named*. Raises AxisError."""
     items = raw if isinstance(raw, list) else [raw]
     for index, value in enumerate(items):
-        if value not in named:
-            near = did_you_mean(str(value), map(str, named))
-            more = ", ".join(map(str, named[:_NAMED])) + (", ..." if len(named) > _NAMED else "")
+        if not any(value in values for values in named):
+            # A range may have more values than can be listed.
+            some = list(dict.fromkeys(islice(chain.from_iterable(named), MAX_LISTED)))
+            near = did_you_mean(str(value), map(str, some))
+            more = ", ".join(map(str, some[:_NAMED])) + (", ..." if len(some) > _NAMED else "")
             at = index if isinstance(raw, list) else None
             raise AxisError(f"no {name} is {describe(value)}{near or f'; it may be {more}'}", at)
     return Values(tuple(items))
