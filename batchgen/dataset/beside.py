@@ -36,14 +36,16 @@ def _write_side_files(view: View) -> None:
         if not image.resolve().is_relative_to(inside):
             continue  # a manifest is only a file: no name in it leads out of the dataset
         if "captions" in view.treatment.also:
-            _keep(image.with_suffix(SIDE_FILES["captions"]), f"{row.values['text']}\n")
+            keep(image.with_suffix(SIDE_FILES["captions"]), f"{row.values['text']}\n".encode())
         if "rows" in view.treatment.also:
-            _keep(image.with_suffix(SIDE_FILES["rows"]), json_line(row.asked))
+            keep(image.with_suffix(SIDE_FILES["rows"]), json_line(row.asked).encode())
 
 
-def _keep(path: Path, text: str) -> None:
-    """Let the file have that content, and leave it alone if it has; never half of it."""
-    data = text.encode()
+def keep(path: Path, data: bytes) -> None:
+    """Let the file have that content, and leave it alone if it has; never half of it.
+
+    Not through a link, and not durable before somebody syncs it. Raises StorageError.
+    """
     try:
         if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
             return

@@ -4,12 +4,12 @@ Names are of digits and hexadecimal letters, so no reader can find a split in th
 holds about a thousand images, as the Hub asks for.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from batchgen.dataset.folder import json_line, storage_error, write_whole
+from batchgen.dataset.beside import keep
+from batchgen.dataset.folder import json_line, refuse_odd, storage_error, write_whole
 from batchgen.dataset.samples import Sample, Samples
 
 _IN_A_FOLDER = 1000
@@ -22,6 +22,8 @@ def write_imagefolder(samples: Samples, out: Path, watch: Callable[[int], None])
     A file that is there already is read and kept if it is the right one; what does not belong to
     the dataset is removed. Raises StorageError.
     """
+    # What is below a link would be taken for an earlier export, and removed.
+    refuse_odd(out / "images", folder=True)
     view = samples.view
     digits = _digits(view.count)
     names: set[str] = set()
@@ -29,7 +31,8 @@ def write_imagefolder(samples: Samples, out: Path, watch: Callable[[int], None])
     def lines() -> Iterator[str]:
         for number, sample in enumerate(samples.read(view.rows()), 1):
             name = f"images/{_place(sample, digits)}"
-            _keep(out / name, sample)
+            _make_folder((out / name).parent)
+            keep(out / name, sample.data)
             names.add(name)
             yield json_line({**sample.values, "file_name": name})
             if number % _EVERY == 0 or number == view.count:
@@ -53,16 +56,10 @@ def _place(sample: Sample, digits: int) -> str:
     return f"{folder}{sample.key}{sample.ending}"
 
 
-def _keep(path: Path, sample: Sample) -> None:
+def _make_folder(path: Path) -> None:
+    refuse_odd(path, folder=True)
     try:
-        if path.is_file() and not path.is_symlink():
-            there = hashlib.sha256(path.read_bytes()).hexdigest()
-            if there == sample.values["sha256"]:
-                return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_bytes(sample.data)
-        temporary.replace(path)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise storage_error(error, path) from None
 

@@ -234,6 +234,33 @@ def test_no_word_of_a_manifest_names_a_file_elsewhere(tmp_path, form):
     assert not list(tmp_path.rglob("*elsewhere*"))
 
 
+@pytest.mark.parametrize("rows", [[], ROWS[:1]])
+def test_what_is_behind_a_link_in_an_export_stays(tmp_path, rows):
+    folder = make_dataset(tmp_path / "kit", rows)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "letter").touch()
+    done = export_dataset(folder.root, to="huggingface", out=tmp_path / "out")
+    if rows:
+        (done.folder / "images").rename(tmp_path / "old")
+    (done.folder / "images").symlink_to(mine)
+    with pytest.raises(StorageError, match="got a link"):
+        export_dataset(folder.root, to="huggingface", out=tmp_path / "out")
+    assert [path.name for path in mine.iterdir()] == ["letter"]
+
+
+def test_a_link_in_the_place_of_half_an_image_is_not_followed(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    done = export_dataset(folder.root, to="huggingface")
+    (image,) = (done.folder / "images").iterdir()
+    data = image.read_bytes()
+    image.unlink()
+    (tmp_path / "mine").touch()
+    image.with_name(f".{image.name}.new").symlink_to(tmp_path / "mine")
+    export_dataset(folder.root, to="huggingface")
+    assert (image.read_bytes(), (tmp_path / "mine").read_bytes()) == (data, b"")
+
+
 def test_an_index_that_is_gone_is_written_again(tmp_path):
     folder = make_dataset(tmp_path / "kit", ROWS[:1])
     done = export_dataset(folder.root, to="webdataset")
