@@ -66,6 +66,9 @@ def _make_folder(path: Path) -> None:
 
 def _clear(out: Path, names: set[str]) -> None:
     """Remove the images of an earlier export that the dataset no longer has."""
-    for path in (out / "images").rglob("*"):
-        if path.is_file() and path.relative_to(out).as_posix() not in names:
-            path.unlink()
+    try:
+        for path in (out / "images").rglob("*"):
+            if path.is_file() and path.relative_to(out).as_posix() not in names:
+                path.unlink()
+    except OSError as error:
+        raise storage_error(error, out) from None

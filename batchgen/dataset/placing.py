@@ -109,8 +109,9 @@ def _way(folders: "_Folders", arrival: Arrival) -> Generator[None, None, StoredI
 
 
 def discard(part: Path) -> None:
-    """Throw away what was written of an image, if anything was."""
-    part.unlink(missing_ok=True)
+    """Throw away what was written of an image, if anything was and the disk lets it go."""
+    with suppress(OSError):
+        part.unlink()
 
 
 def _write(file: int, data: bytes) -> None:

@@ -10,6 +10,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -205,7 +206,8 @@ def write_shard(
     except OSError as error:
         raise storage_error(error, path) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that became read-only is told of by what failed first
+            temporary.unlink()
     return {"bytes": size, "sha256": sha256}
 
 
@@ -227,6 +229,9 @@ def _size(path: Path) -> int | None:
 
 def _clear(out: Path, form: Form, listed: set[str]) -> None:
     """Remove shards that an earlier export of another dataset, or a killed one, has left."""
-    for path in out.iterdir():
-        if form.pattern.fullmatch(path.name) and path.name not in listed:
-            path.unlink()
+    try:
+        for path in out.iterdir():
+            if form.pattern.fullmatch(path.name) and path.name not in listed:
+                path.unlink()
+    except OSError as error:
+        raise storage_error(error, out) from None

@@ -261,6 +261,16 @@ def test_a_link_in_the_place_of_half_an_image_is_not_followed(tmp_path):
     assert (image.read_bytes(), (tmp_path / "mine").read_bytes()) == (data, b"")
 
 
+@pytest.mark.parametrize("name", [".png-000000.tar.new", "png-000001.tar"])
+def test_a_folder_in_the_place_of_a_shard_is_said(tmp_path, name):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    done = export_dataset(folder.root, to="webdataset")
+    (done.folder / "png-000000.tar").unlink()
+    (done.folder / name).mkdir()
+    with pytest.raises(StorageError, match="cannot write"):
+        export_dataset(folder.root, to="webdataset")
+
+
 def test_an_index_that_is_gone_is_written_again(tmp_path):
     folder = make_dataset(tmp_path / "kit", ROWS[:1])
     done = export_dataset(folder.root, to="webdataset")

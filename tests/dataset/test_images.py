@@ -241,6 +241,13 @@ async def test_a_folder_that_is_not_as_it_was_is_a_storage_error(folder, damage:
     assert files(folder) == before
 
 
+async def test_a_large_image_that_cannot_be_written_is_a_storage_error(folder, monkeypatch):
+    monkeypatch.setattr(images, "_HELD", 10)
+    (folder.parts / "k1_0").mkdir()  # which cannot be removed as a file can, either
+    with pytest.raises(StorageError, match=r"^cannot write .*k1_0: Is a directory"):
+        await store(folder, pieces(PNG))
+
+
 ODD_NAMES: dict[str, Callable[[Path], object]] = {
     "a folder": lambda path: path.mkdir(),
     "a pipe": os.mkfifo,
