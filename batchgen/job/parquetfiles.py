@@ -1,5 +1,6 @@
 """Prompts in Parquet files: the columns are fields, as in a table of text."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,10 +40,14 @@ def _fields(row: dict[str, object], place: Place) -> dict[str, object]:
     if type(fields.get("id")) is int:
         fields["id"] = str(fields["id"])
     for name, value in fields.items():
-        if not isinstance(value, str | int | float | list | dict) or value != value:  # noqa: PLR0124  # NaN
-            got = "NaN" if isinstance(value, float) else f"a {type(value).__name__}"
+        try:
+            json.dumps(value, allow_nan=False)  # a list may hold what cannot be sent, too
+        except (TypeError, ValueError):
+            several = isinstance(value, list | dict)
+            kind = "a list of something else" if several else f"a {type(value).__name__}"
+            got = str(value) if isinstance(value, float) else kind
             wrong = f"expected a text, a number, true or false in {name}, got {got}"
-            raise JobError([place.problem(wrong)])
+            raise JobError([place.problem(wrong)]) from None
     if not {"text", "prompt"} & set(row):
         wrong = "expected a column called text or prompt"
         raise JobError([place.problem(f"{wrong}, got {describe(', '.join(row))}")])

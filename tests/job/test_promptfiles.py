@@ -82,6 +82,8 @@ def test_columns_of_a_parquet_file_become_fields(load, tmp_path):
         ({"text": ["a", "b"], "seed": [1, -5]}, "p.parquet:2:1: expected a whole number from -1"),
         ({"text": [b"a"]}, "p.parquet:1:1: expected a text, a number, true or false in text, got"),
         ({"text": ["a"], "n": [float("nan")]}, "p.parquet:1:1: expected a text, a number, true or"),
+        ({"text": ["a"], "n": [float("inf")]}, "p.parquet:1:1: expected a text, a number, true or"),
+        ({"text": ["a"], "n": [[b"x"]]}, "p.parquet:1:1: expected a text, a number, true or false"),
     ],
 )
 def test_a_wrong_row_of_a_parquet_file_is_said_with_its_number(
