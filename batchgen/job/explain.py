@@ -50,11 +50,18 @@ def check_shape(document: Source) -> tuple[JobFile, list[Problem]]:
     try:
         return JobFile.model_validate(document.value), []
     except ValidationError as errors:
-        found = errors.errors(include_url=False)
+        found = list({_named(e): e for e in reversed(errors.errors(include_url=False))}.values())
+        found.reverse()
         problems = [_explain(e, document) for e in found[:MAX_PROBLEMS]]
         if len(found) >= MAX_PROBLEMS:
             raise JobError(problems) from None
         return JobFile.model_validate(_without([e["loc"] for e in found], document.value)), problems
+
+
+def _named(error: ErrorDetails) -> tuple[int | str, ...]:
+    """What is wrong, once: pydantic says of one value that it is no text, and that no number."""
+    loc = error["loc"]
+    return loc[:-1] if loc[-1] in ("str", "int") and error["type"] != "extra_forbidden" else loc
 
 
 def _without(wrong: list[tuple[int | str, ...]], value: dict[str, object]) -> dict[str, object]:
