@@ -3,7 +3,7 @@
 * ``folder`` says what is where, ``disk`` how much room there is, ``treatment`` what the job wanted
 * ``holdings`` gives the bytes of an image by its name in the manifest; ``bucket`` is a place in an
   object store, ``uploads`` remembers what is there; ``packed`` puts images into shards, ``members``
-  tells where each stands in them
+  tells where each stands in them, ``mending`` looks whether they are as they were
 * an image on its way to its name: ``images``, ``together``, ``placing``, ``renaming``,
   ``picture``
 * its row: ``row``, ``manifest``, ``partrows``; ``reading`` gives the rows to Python

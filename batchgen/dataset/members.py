@@ -204,6 +204,11 @@ def contents(shard: Path) -> list[tuple[str, int, int]]:
             return told
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         pass
+    return scanned(shard)
+
+
+def scanned(shard: Path) -> list[tuple[str, int, int]]:
+    """As :func:`contents`, by the shard itself and without its index; what can be read of it."""
     found: list[tuple[str, int, int]] = []
     if is_own(shard):
         with suppress(Exception):  # whatever a library makes of a file that is none

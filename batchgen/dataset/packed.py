@@ -5,11 +5,8 @@ Then comes the list, which is the moment; after it goes what is not listed any m
 files of what is. An image is in a loose file or in a listed shard, or for a while in both.
 """
 
-import hashlib
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,14 +16,12 @@ from batchgen.dataset.forms import FORMS
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column
 from batchgen.dataset.members import (
-    FORMATS,
     LIST,
     Listing,
     Members,
     Shard,
     contents,
     index_of,
-    is_own,
     read_listing,
     write_listing,
 )
@@ -34,7 +29,6 @@ from batchgen.dataset.samples import read_samples
 from batchgen.dataset.shards import Limits, content_of, cut, write_shard
 from batchgen.dataset.treatment import Treatment
 from batchgen.dataset.view import ViewRow, looks, view_row
-from batchgen.errors import StorageError
 
 REST = -1
 """Number of the batch of variants that no plan has any more."""
@@ -223,65 +217,6 @@ def _make_folder(folder: DatasetFolder) -> None:
         sync_folder(folder.root)
     except OSError as error:
         raise storage_error(error, folder.shards) from None
-
-
-def damaged_shards(folder: DatasetFolder) -> list[str]:
-    """The listed shards of *folder* that are not what was written. Raises StorageError."""
-    found = []
-    listing = read_listing(folder)
-    for shard in listing.shards if listing else ():
-        try:
-            path = folder.shards / shard.file
-            sound = is_own(path) and _sha256(path) == shard.sha256
-        except FileNotFoundError:
-            sound = False
-        except OSError as error:
-            raise StorageError(f"cannot read {shard.file}: {error.strerror}") from None
-        if not sound:
-            found.append(shard.file)
-    return found
-
-
-def mend_listing(folder: DatasetFolder) -> None:
-    """Make the list anew, when it is damaged or gone, from the shards that are there.
-
-    The next run takes them for those of an earlier plan. Raises StorageError.
-    """
-    with suppress(StorageError):
-        read_listing(folder)
-        return
-    shards = []
-    name = ""
-    for path in sorted(folder.shards.iterdir()):
-        found = next((name for name, end in FORMATS.items() if path.name.endswith(end)), "")
-        if found and is_own(path) and not path.name.startswith("."):
-            name, number = found, re.search(r"-(\d{6,})-", path.name)
-            shards.append(
-                Shard(
-                    file=path.name,
-                    batch=int(number[1]) if number else REST,
-                    images=len(contents(path)),
-                    bytes=path.stat().st_size,
-                    sha256=_sha256(path),
-                    shape="",
-                    done=False,
-                )
-            )
-    first = 1 + max((shard.batch for shard in shards), default=REST)
-    usual = Limits()
-    listing = Listing(
-        format=name or next(iter(FORMATS)),
-        images=usual.images,
-        bytes=usual.bytes,
-        first=first,
-        shards=tuple(shards),
-    )
-    write_listing(folder, listing)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def variant_of(name: str) -> str:

@@ -16,7 +16,7 @@ from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.huggingface import write_views
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.manifest import Manifest, columns, is_exact
-from batchgen.dataset.packed import damaged_shards, mend_listing
+from batchgen.dataset.mending import damaged_shards, mend_indexes, mend_listing
 from batchgen.dataset.reading import no_dataset
 from batchgen.dataset.treatment import read_treatment
 from batchgen.dataset.uploads import bucket_of
@@ -109,6 +109,7 @@ async def _mend(folder: DatasetFolder, base_url: str | None, stop: Stop) -> Find
     """Check and repair a dataset that is ours."""
     relist(folder)
     mend_listing(folder)
+    mend_indexes(folder)
     rebuilt = None
     try:
         with open_ledger(folder) as ledger:  # and read every record of it

@@ -10,7 +10,8 @@ import pytest
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.members import Members, contents, index_of, read_listing, write_listing
-from batchgen.dataset.packed import damaged_shards, mend_listing, open_packed
+from batchgen.dataset.mending import damaged_shards, mend_listing
+from batchgen.dataset.packed import open_packed
 from batchgen.dataset.shards import Limits
 from batchgen.dataset.treatment import Treatment
 from batchgen.dataset.view import View

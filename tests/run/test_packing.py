@@ -222,6 +222,21 @@ def test_a_repair_makes_the_shards_what_they_were(bench: Bench, form: str, harm:
     bench.check_billed_once(len(PROMPTS))
 
 
+def test_a_wrong_index_makes_no_image_of_a_sound_shard_lost(bench: Bench):
+    bench.job(PROMPTS, output=packing())
+    assert bench.run().returncode == 0
+    whole = contents(bench)
+    index = min((bench.dataset / "shards").glob("*.jsonl"))
+    rows = [json.loads(line) for line in index.read_bytes().splitlines()]
+    index.write_text("".join(json.dumps({**r, "offset": r["offset"] + 512}) + "\n" for r in rows))
+    before = bench.service.counts().requests
+    assert verify(bench).returncode == 3
+    done = verify(bench, "--repair")
+    assert done.returncode == 0, done.stdout
+    assert bench.service.counts().requests == before
+    assert contents(bench) == whole
+
+
 def test_flagged_images_stay_out_of_the_shards(bench: Bench):
     prompts = ["a pear", "a plum [nsfw=true]"]
     bench.job(prompts, output=packing(nsfw="quarantine"))
