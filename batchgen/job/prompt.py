@@ -16,6 +16,7 @@ from batchgen.job.wording import describe
 
 _WORD = re.compile("[a-z0-9]+")
 MAX_ID_CHARACTERS = 100
+_SPELLED = 1_000_000  # values of a range that an id is made of; of more, its two ends
 _TRIES = 100  # for each text that is to be drawn
 
 
@@ -78,5 +79,6 @@ def made_id(text: str, values: Mapping[str, Values]) -> str:
     if not text.isascii():
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     words = [word.group() for word in islice(_WORD.finditer(plain.lower()), 6)]
-    content = {"text": text, "values": {name: list(v) for name, v in values.items()}}
+    spelled = {n: list(v) if len(v) <= _SPELLED else v.listed() for n, v in values.items()}
+    content = {"text": text, "values": spelled}
     return "-".join([*words, digest(content)[:6]])[-60:].strip("-")
