@@ -18,7 +18,7 @@ from batchgen.errors import StorageError
 Row = dict[str, object]
 
 # Names that the page links to and that thumbnails are made of; anyone may have edited the manifest.
-_FILE_NAME = re.compile(r"images(/(?!\.)[^/\\\x00-\x1f\x7f]{1,255})+")
+_FILE_NAME = re.compile(r"(images|nsfw|dropped)(/(?!\.)[^/\\\x00-\x1f\x7f]{1,255})+")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 64 * 1024 * 1024  # bytes of a row
 # Of 100,000 images a page has 18 to 23 MB, opens within two seconds and takes half a gigabyte to
@@ -60,6 +60,11 @@ class Contents:
             first.setdefault(group, row.get(name)) != row.get(name)
             for group, row in zip(groups, rows, strict=True)
         )
+
+
+def is_aside(row: Mapping[str, object]) -> bool:
+    """Whether the job had the image of *row* put aside or deleted, because it is flagged."""
+    return str(row.get("file_name")).startswith(("nsfw/", "dropped/"))
 
 
 def number(row: Mapping[str, object], name: str) -> float | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchgen.dataset.folder import refuse_odd, storage_error
-from batchgen.report.contents import Contents, Row, number, read_contents
-from batchgen.report.thumbs import make_thumbnails, thumbnail_of
+from batchgen.report.contents import Contents, Row, is_aside, number, read_contents
+from batchgen.report.thumbs import ASIDE, MISSING, make_thumbnails, thumbnail_of
 from batchgen.text import plain
 
 if TYPE_CHECKING:
@@ -201,7 +201,8 @@ def _draw_line(
         picture = _picture(contents, row, (width, height))
         if picture is None:
             state = row.get("state")
-            word = str(row.get("error_class") or state) if state else "missing"
+            absent = ASIDE if is_aside(row) else MISSING
+            word = str(row.get("error_class") or state) if state else absent
             font = ImageFont.load_default(13)
             draw.rectangle((x, y, x + width - 1, y + height - 1), _WELL, _ALERT)
             draw.text((x + 6, y + 6), _fitting(word, font, width - 12), _ALERT, font)

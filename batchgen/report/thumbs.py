@@ -12,7 +12,7 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder, refuse_odd, storage_error
 from batchgen.dataset.holdings import Holdings
 from batchgen.errors import StorageError
-from batchgen.report.contents import Row
+from batchgen.report.contents import Row, is_aside
 
 SIDE = 320  # pixels of the longer side: sharp at 160 CSS pixels on a screen with two dots to each
 ENDING = ".webp"
@@ -20,7 +20,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP")
 Progress = Callable[[int, int], None]
 """Told how many thumbnails are made, and of how many."""
 
-PRESENT, PACKED, MISSING, CHANGED = "", "packed", "missing", "changed"
+PRESENT, PACKED, ASIDE, MISSING, CHANGED = "", "packed", "put aside", "missing", "changed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,9 @@ def make_thumbnails(
     """Make those thumbnails that are not there yet.
 
     Returns for each of *rows* what its file is now: PRESENT, PACKED when it stands in a shard,
-    MISSING, or CHANGED when it is not the image that the manifest describes. A hash is computed
-    only where a thumbnail is made; the size is compared always. Raises StorageError when thumbnails
-    cannot be written.
+    ASIDE when the job had it put aside, MISSING, or CHANGED when it is not the image that the
+    manifest describes. A hash is computed only where a thumbnail is made; the size is compared
+    always. Raises StorageError when thumbnails cannot be written.
     """
     holdings = Holdings(folder)
     found = [_look(holdings, row) for row in rows]
@@ -89,6 +89,8 @@ def _is_there(path: Path) -> bool:
 def _look(holdings: Holdings, row: Row) -> str:
     if row["file_name"] is None:
         return MISSING
+    if is_aside(row):
+        return ASIDE
     try:
         size = holdings.size(str(row["file_name"]))
     except StorageError:

@@ -10,6 +10,7 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.errors import StorageError
 from batchgen.report.contents import read_contents
 from batchgen.report.thumbs import (
+    ASIDE,
     CHANGED,
     MISSING,
     PRESENT,
@@ -18,6 +19,13 @@ from batchgen.report.thumbs import (
     thumbnail_of,
 )
 from tests.report.made import dataset, image_row
+
+
+def test_what_the_job_had_put_aside_is_neither_shown_nor_missed(tmp_path):
+    rows = [image_row(tmp_path, number, nsfw=True) for number in range(3)]
+    rows[1]["file_name"], rows[2]["file_name"] = "nsfw/p1/1.png", "dropped/p0/2.png"
+    assert made(dataset(tmp_path, rows)) == [PRESENT, ASIDE, ASIDE]
+    assert len(list((tmp_path / ".thumbs").rglob("*.webp"))) == 1
 
 
 def made(root: Path, progress: Progress | None = None) -> list[str]:

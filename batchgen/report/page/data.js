@@ -46,7 +46,7 @@ const isPacked = (item) => value("file", item) === "packed";
 const imageOf = (item) => {
   if (isPacked(item)) return thumbnailOf(item);  // no page can look into a shard
   const name = value("file_name", item);
-  return name === null || value("file", item) === "missing" ? null : encoded(name);
+  return name === null || ["missing", "put aside"].includes(value("file", item)) ? null : encoded(name);
 };
 
 const thumbnailOf = (item) => {

@@ -57,7 +57,9 @@ const viewer = (() => {
 
   const absence = (item) => {
     const state = value("state", item);
-    if (state === "saved") return `The file is not there: ${shown(value("file_name", item))}`;
+    const name = shown(value("file_name", item));
+    if (value("file", item) === "put aside") return `Flagged, and put aside as the job asks: ${name}`;
+    if (state === "saved") return `The file is not there: ${name}`;
     return shown(value("error", item) ?? value("error_class", item) ?? state);
   };
 
