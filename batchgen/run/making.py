@@ -259,7 +259,7 @@ class _Run:
             spend=Spend(
                 budget_micros=self.pace.budget_micros,
                 spent_micros=tally.spent_micros,
-                submits_left=self.pace.limit,
+                submits=self.pace.limit,
             ),
             pacer=Pacer(self.stop, limits.rate, concurrency=limits.concurrency),
             breaker=Breaker(self.stop, max_failures=most, prompts=len(self.job.prompts)),

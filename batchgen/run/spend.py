@@ -17,13 +17,18 @@ class Spend:
     budget_micros: int | None
     spent_micros: int
     """Spent or possibly spent so far, earlier runs included."""
-    submits_left: int | None = None
-    """Submits that this run may still send; None for as many as it likes."""
+    submits: int | None = None
+    """Submits that this run may send altogether; None for as many as it likes."""
     sent: int = 0
     """Submits of this run that count against that."""
     last: bool = True
     """Whether no more than this will be allowed."""
     _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def submits_left(self) -> int | None:
+        """Submits that may still be sent; none, too, when more were sent than are allowed now."""
+        return None if self.submits is None else max(0, self.submits - self.sent)
 
     def reserve(self, micros: int | None) -> bool:
         """Take *micros* for a submit; False, and nothing taken, when that is too much."""
@@ -34,8 +39,6 @@ class Spend:
             return False
         self.spent_micros += micros or 0
         self.sent += 1
-        if self.submits_left is not None:
-            self.submits_left -= 1
         return True
 
     def give_back(self, micros: int | None) -> None:
@@ -45,13 +48,10 @@ class Spend:
     def return_slot(self) -> None:
         """The submit was turned away unread and does not count against the limit of the run."""
         self.sent -= 1
-        if self.submits_left is not None:
-            self.submits_left += 1
 
     def allow(self, micros: int | None, submits: int | None, *, last: bool) -> None:
         """The dataset may cost *micros* from now on, after so many submits of this run."""
-        self.budget_micros, self.last = micros, last
-        self.submits_left = None if submits is None else max(0, submits - self.sent)
+        self.budget_micros, self.submits, self.last = micros, submits, last
         self._more.set()
 
     async def more(self, stop: Stop) -> bool:

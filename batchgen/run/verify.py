@@ -236,7 +236,7 @@ async def _fetch(
             treatment=read_treatment(folder),
             manifest=manifest,
             stop=stop,
-            spend=Spend(budget_micros=0, spent_micros=0, submits_left=0),
+            spend=Spend(budget_micros=0, spent_micros=0, submits=0),
             pacer=Pacer(stop),
             breaker=Breaker(stop, max_failures=None, prompts=1),
             experience=Experience(access.origin),

@@ -30,7 +30,7 @@ from batchgen.run.stop import Stop
     ],
 )
 def test_a_submit_is_granted_when_all_of_it_fits(budget, spent, submits, price, granted):
-    spend = Spend(budget_micros=budget, spent_micros=spent, submits_left=submits)
+    spend = Spend(budget_micros=budget, spent_micros=spent, submits=submits)
     assert spend.reserve(price) is granted
     took = (price or 0) if granted else 0
     assert spend.spent_micros == spent + took
@@ -44,7 +44,7 @@ prices = st.integers(0, 500)
     st.integers(0, 2000), st.none() | st.integers(0, 9), st.lists(st.tuples(prices, st.booleans()))
 )
 def test_no_order_of_submits_and_refusals_exceeds_budget_or_limit(budget, submits, steps):
-    spend = Spend(budget_micros=budget, spent_micros=0, submits_left=submits)
+    spend = Spend(budget_micros=budget, spent_micros=0, submits=submits)
     kept: list[int] = []
     for price, refused in steps:
         if spend.reserve(price):
@@ -58,7 +58,7 @@ def test_no_order_of_submits_and_refusals_exceeds_budget_or_limit(budget, submit
 
 
 def test_a_price_that_nobody_knows_costs_nothing_in_the_sums():
-    spend = Spend(budget_micros=None, spent_micros=7, submits_left=2)
+    spend = Spend(budget_micros=None, spent_micros=7, submits=2)
     assert spend.reserve(None)
     assert (spend.spent_micros, spend.submits_left) == (7, 1)
     spend.give_back(None)
@@ -66,7 +66,7 @@ def test_a_price_that_nobody_knows_costs_nothing_in_the_sums():
 
 
 def test_a_refused_submit_costs_nothing_and_still_counts_until_its_slot_is_returned():
-    spend = Spend(budget_micros=100, spent_micros=0, submits_left=1)
+    spend = Spend(budget_micros=100, spent_micros=0, submits=1)
     assert spend.reserve(40)
     spend.give_back(40)
     assert not spend.reserve(40)
@@ -75,15 +75,20 @@ def test_a_refused_submit_costs_nothing_and_still_counts_until_its_slot_is_retur
 
 
 def test_what_is_allowed_later_is_for_all_that_the_run_has_sent():
-    spend = Spend(budget_micros=100, spent_micros=0, submits_left=2)
+    spend = Spend(budget_micros=100, spent_micros=0, submits=2)
     assert [spend.reserve(40), spend.reserve(40), spend.reserve(0)] == [True, True, False]
     spend.allow(120, 4, last=False)
     assert [spend.reserve(40), spend.reserve(40)] == [True, False]
     spend.return_slot()
     spend.allow(None, 3, last=True)
     assert [spend.reserve(40), spend.reserve(40)] == [True, False]
-    spend.allow(None, 1, last=True)  # less than was sent
+    spend.allow(None, 1, last=True)  # less than the three that were sent
     assert not spend.reserve(40)
+    spend.return_slot()
+    spend.return_slot()
+    assert not spend.reserve(40)
+    spend.return_slot()
+    assert [spend.reserve(40), spend.reserve(40)] == [True, False]
     spend.allow(None, None, last=True)
     assert all(spend.reserve(40) for _ in range(9))
 
