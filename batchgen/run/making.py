@@ -126,7 +126,7 @@ class _Run:
         axes = settle_plan(ledger, self.job)
         self.planned = planned_in(ledger, self.job)
         self.account = introduce(ledger, self.job, self.pace, self.access, self.begun)
-        await keep_job(self.folder, self.job.resolved, shared=self.shard is not None)
+        await keep_job(self.folder, self.job.resolved, self.stop, shared=self.shard is not None)
         held = ledger.hold_unanswered()
         if self.lease:
             self.lease.unseen = held
@@ -206,7 +206,7 @@ class _Run:
             refuse(error, self._to_do(ledger), self.stop)
         self._begin()
         if self.shard and self.lease is None:
-            self.pace = await draw(self.pace, self.folder, self.shard, ledger)
+            self.pace = await draw(self.pace, self.folder, self.shard, ledger, self.stop)
         context = self._context(ledger, manifest, tally, service, known)
         if ledger.holds_all:  # else the history shows what other shards have made, too
             await self.stop.unless_left(settle_earlier(context))

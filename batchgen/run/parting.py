@@ -15,6 +15,7 @@ from batchgen.ledger.store import Ledger
 from batchgen.run.claiming import SHORTLY, Patience, acquire
 from batchgen.run.looking import has_parts
 from batchgen.run.opening import open_ledger
+from batchgen.run.stop import Stop
 
 _LOOK = 2.0  # seconds for another shard that only looks whether a part is owned
 
@@ -121,13 +122,16 @@ def clear_parts(folder: DatasetFolder, ours: Callable[[str], bool] = lambda _: T
         raise storage_error(error, folder.parts) from None
 
 
-async def keep_job(folder: DatasetFolder, resolved: Mapping[str, object], *, shared: bool) -> None:
+async def keep_job(
+    folder: DatasetFolder, resolved: Mapping[str, object], stop: Stop, *, shared: bool
+) -> None:
     """Leave the *resolved* job in *folder*: how images are treated is read there.
 
-    Of a dataset that is *shared*, other shards may write it at the same time. Raises StorageError.
+    Of a dataset that is *shared*, other shards may write it at the same time. Raises StorageError,
+    and LockedError when one of them takes too long.
     """
     text = yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True)
     with ExitStack() as stack:
         if shared:
-            await acquire(folder.ledgers / "job.lock", stack, seconds=SHORTLY)
+            await acquire(folder.ledgers / "job.lock", stack, Patience(stop=stop), seconds=SHORTLY)
         write_whole(folder.job, [text])

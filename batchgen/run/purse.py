@@ -6,9 +6,10 @@ before and however often one of them is started again.
 """
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,37 +20,40 @@ from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import PARTS, Shard, lock_of
 from batchgen.ledger.store import Ledger
-from batchgen.run.claiming import SHORTLY, acquire
+from batchgen.run.claiming import SHORTLY, Patience, acquire
+from batchgen.run.stop import Stop
 
 
-async def draw(pace: Pace, folder: DatasetFolder, shard: Shard, ledger: Ledger) -> Pace:
+async def draw(pace: Pace, folder: DatasetFolder, shard: Shard, ledger: Ledger, stop: Stop) -> Pace:
     """*pace* with the budget of a run that owns the parts of *shard*: what these may have cost.
 
-    An equal share of that of the dataset, or what the other parts leave of it. Raises StorageError.
+    An equal share of that of the dataset, or what the other parts leave of it. Raises StorageError,
+    and LockedError when others draw for too long.
     """
     budget_micros = pace.budget_micros
     if budget_micros is None:
         return pace
     with ExitStack() as stack:
-        await acquire(folder.ledgers / "budget.lock", stack, seconds=SHORTLY)
+        await acquire(folder.ledgers / "budget.lock", stack, Patience(stop=stop), seconds=SHORTLY)
         others = _promised(folder, [p for p in range(PARTS) if p not in shard.parts])
         share = min(-(-budget_micros // shard.count), budget_micros - others)
         level = max(share, ledger.totals().spent_micros)
+        run = secrets.token_hex(4)
         for part in shard.parts:
-            write_whole(_file(folder, part), [json.dumps([shard.parts[0], level])])
+            write_whole(_file(folder, part), [json.dumps([run, level])])
     return replace(pace, budget_micros=level)
 
 
 def _promised(folder: DatasetFolder, parts: Iterable[int]) -> int:
     """What the *parts*, of other runs, have spent and may still spend."""
-    spent: Counter[int] = Counter()
-    levels: dict[int, int] = {}
+    spent: Counter[str] = Counter()
+    levels: dict[str, int] = {}
     for part in parts:
-        first, level = _promise(folder, part) if _is_owned(folder, part) else (part, 0)
-        levels[first] = max(level, levels.get(first, 0))
+        run, level = _promise(folder, part) if _is_owned(folder, part) else (str(part), 0)
+        levels[run] = max(level, levels.get(run, 0))
         with DividedLedger(folder.ledgers, [part], read_only=True) as ledger:
-            spent[first] += ledger.totals().spent_micros
-    return sum(max(level, spent[first]) for first, level in levels.items())
+            spent[run] += ledger.totals().spent_micros
+    return sum(max(level, spent[run]) for run, level in levels.items())
 
 
 def _is_owned(folder: DatasetFolder, part: int) -> bool:
@@ -61,13 +65,13 @@ def _is_owned(folder: DatasetFolder, part: int) -> bool:
         return True
 
 
-def _promise(folder: DatasetFolder, part: int) -> tuple[int, int]:
-    """The first part of the run that owns *part*, and the level of all its parts together."""
-    try:
-        first, level = json.loads(_file(folder, part).read_text("ascii"))
-        return int(first), int(level)
-    except (OSError, ValueError, TypeError):
-        return part, 0  # it has not drawn yet
+def _promise(folder: DatasetFolder, part: int) -> tuple[str, int]:
+    """The run that drew last for *part*, and the level of all its parts together."""
+    with suppress(OSError, ValueError):
+        match json.loads(_file(folder, part).read_text("ascii")):
+            case [str(run), int(level)]:
+                return run, level
+    return str(part), 0  # the one that owns it has not drawn yet
 
 
 def _file(folder: DatasetFolder, part: int) -> Path:

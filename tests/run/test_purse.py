@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.dataset.folder import DatasetFolder
+from batchgen.errors import ExitCode, LockedError
 from batchgen.job.load import load_job
 from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.entry import State
@@ -16,6 +17,7 @@ from batchgen.ledger.parts import Shard, lock_of, part_of
 from batchgen.run.claiming import acquire
 from batchgen.run.parting import claim_parts
 from batchgen.run.purse import draw
+from batchgen.run.stop import Stop
 from tests.ledger.made import bring
 from tests.support.cli import write_job
 
@@ -44,7 +46,7 @@ class Shards:
 
     async def start(self, shard: Shard) -> int:
         ledger = await self.claim(shard)
-        level = (await draw(self.pace, self.folder, shard, ledger)).budget_micros
+        level = (await draw(self.pace, self.folder, shard, ledger, Stop())).budget_micros
         assert level is not None
         self._runs[shard] = (self._runs[shard][0], ledger, level)
         return level
@@ -129,7 +131,8 @@ async def test_a_budget_that_is_spent_leaves_a_shard_what_it_has(shards):
 
 async def test_without_a_budget_nobody_shares_one(shards):
     pace = replace(shards.pace, budget_micros=None)
-    assert await draw(pace, shards.folder, Shard(0, 2), await shards.claim(Shard(0, 2))) is pace
+    ledger = await shards.claim(Shard(0, 2))
+    assert await draw(pace, shards.folder, Shard(0, 2), ledger, Stop()) is pace
 
 
 async def test_what_other_parts_have_spent_is_not_there_for_a_shard(shards):
@@ -140,10 +143,33 @@ async def test_what_other_parts_have_spent_is_not_there_for_a_shard(shards):
     for told in ("", "[1", '{"a": 1}', "[null, 7]", "7"):  # or was killed while it began to
         (shards.folder.ledgers / "01.budget").write_text(told)
         ledger = shards.ledger(even)
-        assert (await draw(shards.pace, shards.folder, even, ledger)).budget_micros == 100_000
+        assert (
+            await draw(shards.pace, shards.folder, even, ledger, Stop())
+        ).budget_micros == 100_000
     shards.end(odd)
     shards.end(even)
     assert await shards.start(even) == 100_000
+
+
+async def test_a_run_that_has_not_drawn_yet_hides_no_promise_to_another(shards):
+    half, first, third, odd = Shard(0, 2), Shard(0, 4), Shard(2, 4), Shard(1, 2)
+    await shards.start(half)
+    shards.end(half)
+    await shards.claim(third)  # its parts still tell of the half, which began with part 0
+    await shards.spend_at_once(third, 400_000)
+    levels = await shards.start(first) + await shards.start(odd)
+    assert levels + 400_000 <= BUDGET
+
+
+async def test_a_run_that_waits_for_its_budget_leaves_when_it_is_time(shards):
+    stop, half = Stop(), Shard(0, 2)
+    ledger = await shards.claim(half)
+    stop.leave(ExitCode.TERMINATED, "stopped")
+    with ExitStack() as stack:
+        await acquire(shards.folder.ledgers / "budget.lock", stack)
+        with pytest.raises(LockedError):
+            async with asyncio.timeout(5):
+                await draw(shards.pace, shards.folder, half, ledger, stop)
 
 
 async def test_what_was_promised_to_a_run_that_has_ended_can_be_had_again(shards):
@@ -157,7 +183,7 @@ async def test_what_was_promised_to_a_run_that_has_ended_can_be_had_again(shards
 
 async def test_of_two_shards_one_waits_while_the_other_draws(shards):
     ledger = await shards.claim(Shard(0, 2))
-    drawing = draw(shards.pace, shards.folder, Shard(0, 2), ledger)
+    drawing = draw(shards.pace, shards.folder, Shard(0, 2), ledger, Stop())
     with ExitStack() as stack:
         await acquire(shards.folder.ledgers / "budget.lock", stack)
         later = asyncio.ensure_future(drawing)
