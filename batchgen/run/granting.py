@@ -8,10 +8,10 @@ next run of its shard has told what was spent of it.
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from batchgen.run.leases import VALID, Grant, Progress, Usage
+from batchgen.run.leases import NOTHING, VALID, Grant, Progress, Usage
 
 # Clocks of two machines do not run apart so far, messages may.
 LOST = 2 * VALID
@@ -53,6 +53,8 @@ class _Shard:
     lost: bool = False
     done_before: tuple[int, ...] = ()
     """By runs of it that were lost."""
+    past: set[str] = field(default_factory=set)
+    """The ids of those runs."""
 
     @property
     def wants(self) -> bool:
@@ -88,7 +90,9 @@ class LocalLeases:
         self._filled = clock()
 
     async def renew(self, name: str, usage: Usage) -> Grant:
-        """A new grant for the run of the shard *name*."""
+        """A new grant for the run of the shard *name*; nothing when another one has followed it."""
+        if self._is_past(name, usage):
+            return NOTHING
         shard = self._hear(name, usage)
         self._look_for_lost()
         shard.grants = (usage.grant,)
@@ -105,7 +109,8 @@ class LocalLeases:
 
     async def end(self, name: str, usage: Usage) -> None:
         """The run of the shard *name* has ended."""
-        self._hear(name, usage).grants = ()
+        if not self._is_past(name, usage):
+            self._hear(name, usage).grants = ()
 
     async def progress(self) -> Progress:
         """What all runs have done."""
@@ -119,6 +124,11 @@ class LocalLeases:
             done=done,
         )
 
+    def _is_past(self, name: str, usage: Usage) -> bool:
+        """Whether the run was taken for lost, and its shard taken up by another one."""
+        shard = self._shards.get(name)
+        return shard is not None and usage.run in shard.past
+
     def _hear(self, name: str, usage: Usage) -> _Shard:
         """Take note of what the run of that shard tells."""
         shard = self._shards.get(name)
@@ -130,6 +140,7 @@ class LocalLeases:
             # Its ledger tells what was spent; that all submits were sent is possible.
             shard.before["submits"] = -shard.held("submits")
             shard.done_before = _added(shard.done_before, shard.usage.done)
+            shard.past.add(shard.usage.run)
             self._images -= usage.images + shard.unused_images()
         else:
             self._images -= usage.images - shard.usage.images

@@ -215,6 +215,21 @@ async def test_the_next_run_of_a_lost_shard_tells_what_its_ledger_knows():
     assert (await leases.renew("b", other.usage())).in_flight == 10
 
 
+async def test_a_lost_run_that_comes_back_is_granted_nothing_once_another_has_followed_it():
+    leases = LocalLeases(Limited(in_flight=10, micros=10 * PRICE, submits=9, most_micros=PRICE))
+    lost, after = Run(name="a", run="1", left=9), Run(name="a", run="2", left=9)
+    lost.grant = await leases.renew("a", lost.usage())
+    lost.submit_all(0.0)
+    after.micros = lost.micros
+    after.grant = await leases.renew("a", after.usage())
+    assert after.grant.in_flight > 0
+    known = await leases.progress()
+    assert await leases.renew("a", lost.usage()) == NOTHING
+    await leases.end("a", lost.usage())
+    assert await leases.progress() == known
+    assert await leases.renew("a", after.usage()) == after.grant
+
+
 async def test_counts_are_those_of_all_runs_also_of_the_lost():
     leases = LocalLeases(Limited(in_flight=10))
     tell = {"grant": NOTHING, "in_flight": 2, "waiting": 0}
