@@ -50,7 +50,7 @@ async def _make(run: Context, entry: Entry, release: Release) -> tuple[Entry, Pr
             if entry.state not in PAID:
                 return entry, None
         else:
-            run.pacer.joined()
+            run.pacer.joined(expected=entry.state is State.SUBMITTED)
         run.tally.slots.now(Step.FOLLOWING, entry)
         try:
             return await follow(run, entry)

@@ -151,10 +151,10 @@ class Pacer:
         await self._stop.submits_end_or(self._room)
         return True
 
-    def joined(self) -> None:
-        """One more prediction is in flight, from an earlier run."""
+    def joined(self, *, expected: bool) -> None:
+        """One more prediction of an earlier run is followed; *expected* if it may be in flight."""
         self._followed += 1
-        self.expected = max(0, self.expected - 1)
+        self.expected = max(0, self.expected - expected)
 
     def left(self) -> None:
         """A prediction has ended, or is no longer followed."""
@@ -237,8 +237,8 @@ class Pacer:
             self.window = self._limit = float(min(self.window, self._followed))
         elif several:
             self._slow_down(now)
-        elif self.window > self._limit:
-            self.window = self._limit  # the one more that was tried is one too many
+        elif 1 <= self.window - self._limit < 2:
+            self.window = self._limit  # the one more that is tried, for a round, is one too many
 
     def _slow_down(self, now: float) -> None:
         """Go on a fifth slower than what was accepted since the last time."""

@@ -198,6 +198,15 @@ async def test_an_accepted_submit_ends_the_trouble(clock):
     assert clock.submitting
 
 
+async def test_what_was_completed_before_is_none_of_those_that_may_be_in_flight(clock):
+    pacer = make(clock)
+    pacer.expected = 2
+    for expected, left in [(False, 2), (True, 1), (False, 1), (True, 0)]:
+        pacer.joined(expected=expected)
+        pacer.left()
+        assert pacer.in_flight == left
+
+
 async def run_at(pacer: Pacer, clock: Clock, seconds: float) -> None:
     """Submit as fast as the pacer lets us, at most 10 a second."""
     end = clock.now + seconds
@@ -339,3 +348,15 @@ async def test_what_is_turned_away_by_chance_costs_neither_time_nor_places(clock
     await service.run(900)
     assert service.refused > 0.9 * chance * service.accepted
     assert service.accepted > 0.95 * 100 * 900 / 8
+
+
+@pytest.mark.parametrize("first", [1, 5])
+async def test_a_burst_of_refusals_at_the_start_narrows_no_run_for_good(clock, first):
+    service = Limited(clock, places=100)
+    service.most = first
+    while service.refused < IN_A_ROW:
+        await service.run(clock.now - service.began + 0.001)
+    assert first <= service.pacer.window < first + 1
+    service.most, service.chance = 100, 1 / 50
+    await service.run(1800)
+    assert service.pacer.window == 100
