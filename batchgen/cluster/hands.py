@@ -5,6 +5,7 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ LOCKED = 60.0
 LOCKED_AGAIN = 1.0
 # Seconds that runs are given to end after they were told to leave; they take up to 15.
 GRACE = 25.0
+# Seconds for a worker to hear that it is to stop: one that hangs keeps nothing from the others.
+HEARD = 3.0
 # Seconds without a worker after which somebody should know.
 NO_ROOM = 30.0
 
@@ -111,7 +114,9 @@ class Hands:
 
     async def _tell_all(self) -> None:
         # One that is lost is told by nobody.
-        await asyncio.gather(*map(self._tell, self._ready), return_exceptions=True)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARD):
+                await asyncio.gather(*map(self._tell, self._ready), return_exceptions=True)
 
     async def _tell(self, worker: Employed) -> None:
         stop = self.stop

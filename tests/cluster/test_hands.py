@@ -137,3 +137,33 @@ async def test_the_disk_of_one_ends_them_all():
     stop = Stop()
     await hands(make, 9, stop).work(1)
     assert (stop.leaving, stop.code, stop.why) == (True, ExitCode.STORAGE, "the disk is full")
+
+
+async def test_a_worker_that_hears_nothing_keeps_nothing_from_the_others(monkeypatch):
+    monkeypatch.setattr("batchgen.cluster.hands.HEARD", 0.01)
+    left = asyncio.Event()
+
+    class Deaf(Worker):
+        async def stop(self, code: ExitCode, why: str, *, leave: bool) -> None:
+            await asyncio.Event().wait()
+
+    class Hearing(Worker):
+        async def stop(self, code: ExitCode, why: str, *, leave: bool) -> None:
+            await super().stop(code, why, leave=leave)
+            if leave:
+                left.set()
+            else:
+                end.leave(ExitCode.INCOMPLETE, "time")
+
+    async def make(shard: str, again: bool) -> Made:
+        if len(workers) == 0:
+            end.no_more_submits(ExitCode.INCOMPLETE, "time")
+        await left.wait()
+        return DONE
+
+    end = Stop()
+    workers = [Deaf(make), Hearing(make)]
+    work = Hands(start=lambda: workers.pop(0), stop=end, left=deque("1234"))
+    async with asyncio.timeout(5):
+        await work.work(2)
+    assert left.is_set()
