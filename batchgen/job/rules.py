@@ -55,7 +55,11 @@ class RuleReader:
             reader = replace(self, document=document, problems=self.problems)
             found = reader._where((), {name: document.value}).get(name)  # noqa: SLF001  # our own
             if found is not None and name in where:
-                both = (*islice(where[name], MAX_LISTED), *islice(found, MAX_LISTED))
+                if len(where[name]) + len(found) > MAX_LISTED:
+                    most = f"expected at most {MAX_LISTED:,} values of {name} from several --only"
+                    reader._refuse((), f"{most}; one range may have more")  # noqa: SLF001  # our own
+                    continue
+                both = (*where[name], *found)
                 found = Values(tuple({canonical(value): value for value in both}.values()))
             where |= {} if found is None else {name: found}
         if not options:

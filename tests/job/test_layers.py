@@ -217,3 +217,10 @@ def test_many_words_over_those_of_another_file_take_no_time_that_grows_with_thei
     job = load(f"{JOB}vars: {{{mine}}}\n", base_yaml=f"prompts: [A cup]\nvars: {{{others}}}\n")
     assert time.process_time() - began < 6  # seconds; one by one they took 10
     assert job.source.place(("vars", "a1"), of_key=True).file == "job.yaml"
+
+
+def test_values_that_are_selected_by_several_options_are_never_fewer_than_asked_for(load):
+    load("name: k\nprompts: [a]\nmatrix: {seed: 0..300000}\nrun: {max_variants: 1000000}\n")
+    assert len(load_job("job.yaml", only=("seed=0..200000",)).variants) == 200_001
+    wrong = "expected at most 100,000 values of seed from several --only; one range may have more"
+    assert refused(only=("seed=0..200000", "seed=300000")) == [f"--only:1:6: {wrong}"]
