@@ -41,7 +41,7 @@ def _print_table(rows: Sequence[Row]) -> None:
 
 def _position(job: Job, wanted: str) -> int:
     whole = job.variants
-    if wanted.isdecimal() and int(wanted) < len(whole):
+    if wanted.isdecimal() and len(wanted) < 20 and int(wanted) < len(whole):
         return int(wanted)
     found = whole.position_of(wanted.lower()) if len(wanted) >= _SHORTEST_KEY else None
     if found is None:

@@ -103,6 +103,6 @@ def test_it_is_printed_by_index_or_key(load, capsys):
             "  aspect_ratio  1:1  -  the model's default\n"
             "  num_images    1    -  the model's default\n"
         )
-    for wanted in ("1", "zz", key[:5], ""):
+    for wanted in ("1", "zz", key[:5], "", "9" * 5_000):
         with pytest.raises(UsageError, match="expected an index from 0 to 0, or a key or 6 digits"):
             print_origins(job, wanted)
