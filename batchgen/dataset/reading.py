@@ -36,10 +36,6 @@ class Dataset:
                     if line.endswith(b"\n"):  # a run may be writing the last one right now
                         yield ImageRow(json.loads(line), holdings)
 
-    def path(self, row: dict[str, object]) -> Path:
-        """Where the image of *row* is."""
-        return self.folder.root / str(row["file_name"])
-
     @property
     def summary(self) -> dict[str, object]:
         """The summary of the last run; empty before the first one ended.
@@ -90,10 +86,8 @@ class Dataset:
         pandas = _library("pandas")
         table = self._by_column()
         frame: pd.DataFrame = pandas.DataFrame(table).convert_dtypes()
-        for (
-            name,
-            values,
-        ) in table.items():  # whole numbers of dollars are no reason for another type
+        for name, values in table.items():
+            # Whole numbers of dollars are no reason for another type.
             if kind_of_all(name, values) == "float":
                 frame[name] = frame[name].astype("Float64")
         for name in set(_TIMES) & set(frame):

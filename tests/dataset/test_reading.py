@@ -30,7 +30,6 @@ def test_the_rows_come_in_order_and_again(made):
     dataset = open_dataset(str(made.root))
     assert list(dataset) == ROWS
     assert list(dataset) == ROWS
-    assert dataset.path(ROWS[1]) == made.root / "images/2.png"
 
 
 def test_rows_that_land_later_are_found_by_the_next_reader(made):
