@@ -116,17 +116,20 @@ def is_ours(claim: Claim, uploads: Uploads) -> bool:
     return isinstance(ours, list) and claim.run in ours
 
 
+def is_dead(claim: Claim, uploads: Uploads) -> bool:
+    """Whether the run of *claim* cannot be at work any more."""
+    # What is ours and of this computer cannot be alive: the lock of the folder is ours, too.
+    return claim.silent or (is_ours(claim, uploads) and claim.host == socket.gethostname())
+
+
 def refuse(claim: Claim, uploads: Uploads, address: object) -> None:
     """Raise LockedError when the owner by *claim* may be alive, StorageError when it is dead and
     has kept what we need.
     """
-    if claim.ended:
+    dead = is_dead(claim, uploads)
+    if claim.ended or (dead and is_ours(claim, uploads)):
         return
-    ours = is_ours(claim, uploads)
-    # What is ours and of this computer cannot be alive: the lock of the folder is ours, too.
-    if ours and (claim.host == socket.gethostname() or claim.silent):
-        return
-    if not claim.silent:
+    if not dead:
         raise LockedError(
             f"{address} is in use by {claim.owner}; wait for it, or stop it: if it was killed, "
             f"run its job again there, where its ledger is ({claim.host}:{claim.folder})"

@@ -11,7 +11,7 @@ from batchgen.dataset.uploads import Uploads, uploads_of
 from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.run.bringing import bring
 from batchgen.run.claiming import Patience, acquire
-from batchgen.run.claims import Hold, is_ours, look, refuse, take
+from batchgen.run.claims import Hold, is_dead, is_ours, look, refuse, take
 from batchgen.run.mirror import Mirror
 from batchgen.run.stop import Stop
 
@@ -102,7 +102,7 @@ def own(bucket: Bucket, folder: DatasetFolder, uploads: Uploads, *, lost: bool =
                 f"{bucket.address} is empty, but images were put there before; look whether it is "
                 "the same store, and whether somebody has deleted them"
             )
-    elif lost and not claim.ended and (claim.silent or is_ours(claim, uploads)):
+    elif lost and not claim.ended and is_dead(claim, uploads):
         if missing or not is_ours(claim, uploads):
             bring(bucket, claim, folder, uploads, lost=True)
     else:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,18 @@ def test_a_folder_that_was_copied_in_the_last_run_fetches_what_came_after(cloud:
     assert done.returncode == 0, done.stderr
     cloud.bench.check_billed_once(6)
     assert cloud.made() == 6
+
+
+def test_a_copied_folder_takes_nothing_from_a_run_that_goes_on_elsewhere(cloud: Cloud):
+    cloud.job(2)
+    assert cloud.run().returncode == 0
+    (name,) = [name for name in cloud.store.names() if name.endswith(OBJECT)]
+    beat = datetime.now(UTC).isoformat()
+    claim = {**cloud.claim(), "host": "far-away", "ended": False, "beat": beat}
+    cloud.store.put(name, json.dumps(claim).encode())
+    for done in (cloud.call("verify", URL, "--repair"), cloud.run()):
+        assert done.returncode == 8, done.stderr
+    assert cloud.claim() == claim
 
 
 def test_what_a_power_cut_takes_from_the_memory_of_uploads_is_listed_anew(cloud: Cloud):
