@@ -20,11 +20,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from batchgen.job.axes import MAX_TEXT, too_long
 from batchgen.job.choices import WEIGHT_ONE, Choice, Phrase, Pick, choice, phrase, pick
 from batchgen.job.templates import NAME
 from batchgen.job.wording import describe
 
-MAX_TEXT = 1_000_000  # characters, of a text with wildcards and of any text it may become
 MAX_DEPTH = 20
 MAX_PICKED = 20
 MAX_CELLS = 1_000_000  # options times picked ones, over a whole text: the size of the tables
@@ -104,8 +104,7 @@ class _Parser:
 
     def read(self) -> tuple[int, Phrase]:
         if len(self._text) > MAX_TEXT:
-            got = f"got {len(self._text):,}"
-            raise WildcardError(f"expected a text of at most {MAX_TEXT:,} characters, {got}")
+            raise WildcardError(too_long(self._text))
         while token := _TOKEN.search(self._text, self._at):
             group = self._open[-1]
             if token.start() > self._at:

@@ -12,6 +12,7 @@ import atheris
 
 with atheris.instrument_imports(include=["batchgen"]):
     from batchgen.job import wildcards
+    from batchgen.job.axes import MAX_TEXT
     from batchgen.job.choices import MAX_COUNT, WEIGHT_ONE, choice, phrase, stream
     from batchgen.job.templates import Template
 
@@ -34,7 +35,7 @@ def one_input(data: bytes) -> None:
     if tree.count() < MAX_COUNT:
         texts |= {tree.nth(0), tree.nth(tree.count() - 1)}
     for made in texts:
-        assert len(made) <= wildcards.MAX_TEXT
+        assert len(made) <= MAX_TEXT
         template = Template(made)
         assert {name for name, _ in template.missing(())} == template.names
         template.fill(dict.fromkeys(template.names, "{x}"))
