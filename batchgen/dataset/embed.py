@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import quoteattr
 
+from batchgen.dataset.picture import look_at
+
 _MADE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -24,7 +26,11 @@ _MOST = 65_533  # bytes in a segment of a JPEG; a longer text is left out
 
 
 def embed(data: bytes, row: Mapping[str, object]) -> bytes:
-    """The picture *data* with what *row* of the manifest says of it; a whole PNG, JPEG or WebP."""
+    """The picture *data* with what *row* of the manifest says of it.
+
+    Raises PictureError when it is no whole PNG, JPEG or WebP.
+    """
+    look_at(memoryview(data))
     text = parameters(row)
     xmp = _XMP.format(made=quoteattr(_MADE), model=quoteattr(str(row.get("model")))).encode()
     if data.startswith(b"\x89PNG"):

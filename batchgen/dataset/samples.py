@@ -8,6 +8,7 @@ from pathlib import Path
 from batchgen.dataset.embed import embed
 from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.kinds import Column, Value
+from batchgen.dataset.picture import PictureError
 from batchgen.dataset.view import View, ViewRow
 from batchgen.errors import StorageError
 
@@ -59,7 +60,10 @@ def read_samples(
                 f"batchgen verify {root} --repair mends that"
             )
         if embedded:
-            data = embed(data, row.asked)
+            try:
+                data = embed(data, row.asked)
+            except PictureError as error:  # in a manifest that no run of ours has written
+                raise StorageError(f"{holdings.folder.root / name}: {error}") from None
             own = hashlib.sha256(data).hexdigest()
             source = {"source_sha256": values["sha256"]}
             values = {**values, "sha256": own, "bytes": len(data), **source}

@@ -271,6 +271,16 @@ def test_a_folder_in_the_place_of_a_shard_is_said(tmp_path, name):
         export_dataset(folder.root, to="webdataset")
 
 
+def test_what_is_no_picture_is_not_embedded_into(tmp_path):
+    folder = make_dataset(tmp_path / "kit", ROWS[:1])
+    (image,) = folder.images.rglob("*.png")
+    image.write_bytes(b"RIFF")
+    digest = hashlib.sha256(b"RIFF").hexdigest()
+    write_manifest(folder, [json.loads(folder.manifest_jsonl.read_bytes()) | {"sha256": digest}])
+    with pytest.raises(StorageError, match=r"png: expected a PNG, JPEG or WebP image"):
+        export_dataset(folder.root, to="webdataset", embed=True)
+
+
 def test_an_index_that_is_gone_is_written_again(tmp_path):
     folder = make_dataset(tmp_path / "kit", ROWS[:1])
     done = export_dataset(folder.root, to="webdataset")
