@@ -105,5 +105,10 @@ def drop(folder: DatasetFolder, name: str) -> None:
         raise storage_error(error, path) from None
 
 
+def ending_of(name: str) -> str:
+    """The ending of the *name* of an image, ``.png``; of a Path, Python would keep the name."""
+    return os.path.splitext(name)[1]  # noqa: PTH122
+
+
 def _unreadable(path: Path | str, error: OSError) -> StorageError:
     return StorageError(f"cannot read {path}: {error.strerror or error}")

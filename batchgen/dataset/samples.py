@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from batchgen.dataset.embed import embed
-from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.holdings import Holdings, ending_of
 from batchgen.dataset.kinds import Column, Value
 from batchgen.dataset.picture import PictureError
 from batchgen.dataset.view import View, ViewRow
@@ -68,4 +67,4 @@ def read_samples(
             source = {"source_sha256": values["sha256"]}
             values = {**values, "sha256": own, "bytes": len(data), **source}
         key = f"{row.asked['variant_key']}_{row.asked['image_index']}"
-        yield Sample(key=key, ending=Path(name).suffix, values=values, data=data)
+        yield Sample(key=key, ending=ending_of(name), values=values, data=data)

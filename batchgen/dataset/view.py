@@ -16,7 +16,7 @@ from typing import Self
 
 from batchgen.dataset.flags import near_blank, wrong_size
 from batchgen.dataset.folder import DatasetFolder, json_line
-from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.holdings import Holdings, ending_of
 from batchgen.dataset.kinds import Column, Kind, Value, kind_of, shown, view_columns
 from batchgen.dataset.manifest import columns
 from batchgen.dataset.treatment import Treatment, read_treatment
@@ -117,7 +117,7 @@ class View:
         if not name.startswith("images/"):  # put aside or deleted, as the job asks
             return
         flags = looks(self._holdings, row)
-        image = (Path(name).suffix, key, number, place, row["bytes"], row.get("sha256"), flags)
+        image = (ending_of(name), key, number, place, row["bytes"], row.get("sha256"), flags)
         self._db.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?)", image)
 
     def __enter__(self) -> Self:

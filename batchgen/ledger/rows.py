@@ -193,6 +193,8 @@ def check(*found: Entry | Image) -> None:
             _check_entry(vars(made))
         elif not is_image_name(made.file_name):
             raise ValueError(f"{made.file_name[:100]!r} is no name of an image")
+        elif min(made.index, made.bytes) < 0:
+            raise ValueError(f"its index is {made.index}, its size {made.bytes}")
 
 
 def _check_entry(values: Mapping[str, object]) -> None:
