@@ -178,12 +178,12 @@ class Hands:
 
     async def _shards(self, worker: Employed) -> None:
         while (shard := await self._next()) is not None:
+            made: Made | None = None
             try:
                 made = await worker.make(shard, again=self._lost[shard] > 0)
-            except BaseException:  # a call that is cancelled is one to a worker that was lost, too
-                self._again(shard)
-                raise
             finally:
+                if made is None:  # a call that is cancelled is one to a worker that was lost, too
+                    self._again(shard)
                 self._running.discard(shard)
                 self._news.set()
             if made.code is ExitCode.LOCKED and self._may_wait(shard):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -59,15 +60,15 @@ async def _gather(path: Path, chunks: AsyncIterator[bytes]) -> bytes | None:
 async def _stream(path: Path, start: bytes, rest: AsyncIterator[bytes]) -> None:
     """Write an image to *path* as it comes. Raises StorageError."""
     try:
-        async with aiofiles.open(path, "wb", opener=_own) as file:
-            await file.write(start)
-            async for chunk in rest:
-                await file.write(chunk)
-    except BaseException as error:
-        discard(path)
-        if isinstance(error, OSError):
-            raise storage_error(error, path) from None
-        raise
+        with ExitStack() as half:
+            half.callback(discard, path)
+            async with aiofiles.open(path, "wb", opener=_own) as file:
+                await file.write(start)
+                async for chunk in rest:
+                    await file.write(chunk)
+            half.pop_all()
+    except OSError as error:
+        raise storage_error(error, path) from None
 
 
 def _own(path: str, flags: int) -> int:

@@ -18,7 +18,7 @@ from batchgen.dataset.folder import DatasetFolder, open_own, write_whole
 from batchgen.errors import StorageError
 
 LIST = "shards.json"
-FORMATS = {"webdataset": ".tar", "parquet": ".parquet"}
+ENDINGS = {"webdataset": ".tar", "parquet": ".parquet"}
 """What images are packed in, and the ending of its files."""
 _TABLE = """CREATE TABLE members (
     name TEXT PRIMARY KEY, shard TEXT, start INTEGER, bytes INTEGER
@@ -89,7 +89,7 @@ def read_listing(folder: DatasetFolder) -> Listing | None:
             return listing
     except (FileNotFoundError, NotADirectoryError):
         # The list is there before the first shard; a run may have been killed on the way to it.
-        if not any(next(folder.shards.glob(f"*{end}"), None) for end in FORMATS.values()):
+        if not any(next(folder.shards.glob(f"*{end}"), None) for end in ENDINGS.values()):
             return None
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from None
@@ -105,12 +105,12 @@ def _fits(told: Listing | Shard) -> bool:
     """A list is only a file: its values have their types, and no name leads out of its folder."""
     values = vars(told).items()
     kinds = {f.name: tuple if f.name == "shards" else f.type for f in fields(told)}
-    if not all(isinstance(value, kinds[name]) for name, value in values):  # type: ignore[arg-type]
+    if not all(isinstance(value, kinds[name]) for name, value in values):  # type: ignore[arg-type]  # classes, none a name
         return False
     if isinstance(told, Listing):
-        return told.format in FORMATS
+        return told.format in ENDINGS
     plain = told.file.isprintable() and "/" not in told.file and not told.file.startswith(".")
-    return plain and told.file.endswith(tuple(FORMATS.values()))
+    return plain and told.file.endswith(tuple(ENDINGS.values()))
 
 
 def write_listing(folder: DatasetFolder, listing: Listing) -> None:

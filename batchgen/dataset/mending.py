@@ -7,7 +7,7 @@ from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, storage_error
 from batchgen.dataset.members import (
-    FORMATS,
+    ENDINGS,
     Listing,
     Shard,
     contents,
@@ -50,7 +50,7 @@ def mend_listing(folder: DatasetFolder) -> None:
     shards = []
     name = ""
     for path in sorted(folder.shards.iterdir()):
-        found = next((name for name, end in FORMATS.items() if path.name.endswith(end)), "")
+        found = next((name for name, end in ENDINGS.items() if path.name.endswith(end)), "")
         if found and is_own(path) and not path.name.startswith("."):
             name, number = found, re.search(r"-(\d{6,})-", path.name)
             shards.append(
@@ -67,7 +67,7 @@ def mend_listing(folder: DatasetFolder) -> None:
     first = 1 + max((shard.batch for shard in shards), default=REST)
     usual = Limits()
     listing = Listing(
-        format=name or next(iter(FORMATS)),
+        format=name or next(iter(ENDINGS)),
         images=usual.images,
         bytes=usual.bytes,
         first=first,

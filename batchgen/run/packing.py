@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.kinds import Column, Kind, kind_of, view_columns
 from batchgen.dataset.manifest import columns
-from batchgen.dataset.members import FORMATS, read_listing
+from batchgen.dataset.members import ENDINGS, read_listing
 from batchgen.dataset.packed import REST, Asked, Packed, open_packed, variant_of
 from batchgen.dataset.parquet import require_pyarrow
 from batchgen.dataset.shards import Limits
@@ -167,7 +167,7 @@ def check_packing(job: Job, folder: DatasetFolder) -> None:
     listing, rows = read_listing(folder), folder.manifest_jsonl
     there = listing.format if listing else read_treatment(folder).format
     begun = listing is not None or (rows.is_file() and rows.stat().st_size > 0)
-    if begun and wanted != (there if there in FORMATS else None):
+    if begun and wanted != (there if there in ENDINGS else None):
         raise UsageError(
             f"the images in {folder.root} are kept in the format {there}, not as output.format "
             "says; give another output.dir, or make the other form with batchgen export"

@@ -9,9 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.support.listening import serving
 
 BUCKET = "pictures"
 SECRET = "canary-secret-8d41"
@@ -181,15 +183,5 @@ def object_store(store: Store | None = None) -> Iterator[Store]:
     """Serve *store* on a free port of this computer while the block lasts."""
     found = store or Store()
     own = {"store": found, "lock": threading.Lock()}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), own))
-    server.daemon_threads = True
-    server.block_on_close = False
-    found.base = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
+    with serving(type("Handler", (_Handler,), own)) as found.base:
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
