@@ -5,8 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ MAX_WORKERS = 16
 
 
 class Employed(Protocol):
-    """A worker, from afar. Everything may raise LostError."""
+    """A worker, from afar. What is awaited may raise LostError, and so may starting one."""
 
     async def trouble(self) -> str:
         """As :meth:`Worker.trouble`."""
@@ -88,7 +88,8 @@ async def cluster(address: str) -> AsyncIterator["Cluster"]:
     # In a thread, where Ray cannot take the place of our handlers of signals.
     mine = await asyncio.to_thread(_join, address)
     try:
-        yield Cluster()
+        # In a thread, too: a head that hangs is waited for as long as Ray likes, a minute.
+        yield await asyncio.to_thread(Cluster)
     finally:
         if mine:
             import ray
@@ -106,26 +107,29 @@ def _join(address: str) -> bool:
         os.environ.setdefault("RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S", "0")
         here = {"include_dashboard": False, "object_store_memory": _STORE}
     import ray
+    from ray.exceptions import RayError
 
     if ray.is_initialized():
         return False
     try:
         # Never one that happens to run here: only what was asked for.
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except (RayError, RuntimeError, ValueError, OSError) as error:
         words = " ".join(str(error).split())
         raise UsageError(f"cannot use Ray at {address or 'this machine'}: {words}") from None
     return True
 
 
 class Cluster:
-    """A Ray that this process is connected to."""
+    """A Ray that this process is connected to. Everything raises UsageError when Ray fails."""
 
     def __init__(self) -> None:
         """Count its processors."""
         import ray
 
-        self.workers = max(1, min(MAX_WORKERS, int(ray.cluster_resources().get("CPU", 1))))
+        with _failures(_unusable):
+            found = ray.cluster_resources()
+        self.workers = max(1, min(MAX_WORKERS, int(found.get("CPU", 1))))
         """How many should work."""
 
     def start_leases(self, limited: Limited) -> "RemoteLeases":
@@ -137,13 +141,15 @@ class Cluster:
         # Softly, an actor that needs no processor may land on any machine, and die with that.
         pinned = NodeAffinitySchedulingStrategy(node_id=here, soft=False)
         actor = ray.remote(num_cpus=0, scheduling_strategy=pinned)(LocalLeases)
-        return RemoteLeases(actor.remote(limited))
+        with _failures(_unusable):
+            return RemoteLeases(actor.remote(limited))
 
     def worker_maker(self, work: Work, leases: "RemoteLeases") -> Callable[[], Employed]:
         """What starts one more worker, wherever there is room."""
         import ray
 
-        shared = ray.put(work)
+        with _failures(_unusable):  # a job may be larger than the store
+            shared = ray.put(work)
         actor = ray.remote(
             num_cpus=1,
             max_concurrency=64,
@@ -152,7 +158,12 @@ class Cluster:
             max_task_retries=0,
             scheduling_strategy="SPREAD",
         )(Worker)
-        return lambda: _RemoteWorker(actor.remote(shared, leases))
+
+        def start() -> Employed:
+            with _failures(LostError):
+                return _RemoteWorker(actor.remote(shared, leases))
+
+        return start
 
 
 class RemoteLeases:
@@ -195,15 +206,33 @@ class _RemoteWorker:
     def kill(self) -> None:
         import ray
 
-        ray.kill(self._actor)
+        with suppress(LostError), _failures(LostError):
+            ray.kill(self._actor)
 
 
 async def _or(lost: type[Exception], answer: Any) -> Any:  # noqa: ANN401
     """The *answer* of an actor; *lost* when it is gone, or may be: it is not to be asked again."""
-    from ray.exceptions import RayActorError
+    with _failures(lost):
+        return await answer
+
+
+@contextmanager
+def _failures(failed: Callable[[str], Exception]) -> Iterator[None]:
+    """Raise *failed* for whatever Ray raises when it cannot do, or fetch, what it was asked for.
+
+    That is more than the death of an actor: an answer is lost with the node that has it
+    (ObjectLostError, OwnerDiedError), a daemon dies (RaySystemError), a node runs out of memory.
+    """
+    from ray.exceptions import RayError, RayTaskError
 
     try:
-        return await answer
-    except RayActorError as error:
+        yield
+    except RayTaskError:  # Ray has done it, and our own code raised that: a bug is to surface
+        raise
+    except RayError as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
-        raise lost(words[0][:200]) from None  # many lines of advice follow
+        raise failed(words[0][:200]) from None  # many lines of advice follow
+
+
+def _unusable(words: str) -> UsageError:
+    return UsageError(f"cannot use Ray: {words}")

@@ -3,6 +3,7 @@
 Skipped where Ray is not installed. What the service counted is what decides.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -18,7 +19,9 @@ from typing import Any
 
 import pytest
 
+from batchgen.cluster.engine import LostError, RemoteLeases, _RemoteWorker
 from batchgen.errors import ExitCode
+from batchgen.run.leases import NoGrantError
 from tests.support import cli
 
 # On this machine alone, whatever its network.
@@ -68,6 +71,48 @@ def stand_in(**settings: object) -> Iterator[StandIn]:
         finally:
             process.stdin.close()
             process.wait(20)
+
+
+class Failing:
+    """An actor whose every call ends in *error*."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def __getattr__(self, name: str) -> "Failing":
+        return self
+
+    def remote(self, *args: object) -> "asyncio.Future[None]":
+        answer = asyncio.get_running_loop().create_future()
+        answer.set_exception(self._error)
+        return answer
+
+
+async def test_whatever_keeps_an_answer_away_is_a_loss_and_a_bug_is_a_bug():
+    from ray import exceptions
+
+    gone = [
+        exceptions.ActorDiedError(),
+        exceptions.ActorUnavailableError("no route", None),
+        exceptions.WorkerCrashedError(),
+        exceptions.LocalRayletDiedError(),
+        exceptions.NodeDiedError("it does not answer"),
+        exceptions.ObjectLostError("00", None, "here"),
+        exceptions.OwnerDiedError("00", None, "here"),
+        exceptions.GetTimeoutError("too late"),
+        exceptions.RaySystemError("a daemon is gone"),
+        exceptions.OutOfMemoryError("the node is full"),
+        exceptions.TaskCancelledError(),
+        exceptions.RayError(),
+    ]
+    for error in gone:
+        with pytest.raises(LostError, match=r"^[^\n]+$"):
+            await _RemoteWorker(Failing(error)).trouble()
+        with pytest.raises(NoGrantError, match=r"^[^\n]+$"):
+            await RemoteLeases(Failing(error)).progress()
+    bug = exceptions.RayTaskError("make", "a bug", ValueError()).as_instanceof_cause()
+    with pytest.raises(ValueError, match="a bug"):
+        await _RemoteWorker(Failing(bug)).trouble()
 
 
 def rows(dataset: Path) -> list[list[tuple[str, object]]]:
