@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from batchgen import __version__
 from batchgen.cluster.engine import Cluster, check_ray, cluster
-from batchgen.cluster.hands import Hands
+from batchgen.cluster.hands import SILENT, Hands
 from batchgen.cluster.progress import watch
 from batchgen.cluster.work import Work
 from batchgen.errors import UsageError
@@ -22,6 +22,9 @@ from batchgen.run.stock import largest
 
 # So many that a worker that is lost, or slow, leaves little to the others.
 SHARDS_PER_WORKER = 10
+# Seconds for each variant that a worker may be silent in addition: to look through a job takes it
+# 1.4 µs, several times that where variants differ in their number of images.
+LOOK_THROUGH = 50e-6
 
 
 def ray_engine(on: str) -> Engine:
@@ -46,7 +49,12 @@ async def _distribute(ray: Cluster, job: Job, options: RunOptions, context: Cont
     leases = ray.start_leases(_limited(job, context))
     work = _work(job, options, context)
     shards = all_shards(ray.workers * SHARDS_PER_WORKER)
-    hands = Hands(start=ray.worker_maker(work, leases), stop=context.stop, left=deque(shards))
+    hands = Hands(
+        start=ray.worker_maker(work, leases),
+        stop=context.stop,
+        left=deque(shards),
+        patience=SILENT + LOOK_THROUGH * len(job.variants),
+    )
     watching = asyncio.create_task(watch(leases, context, len(job.variants)))
     try:
         await hands.work(ray.workers)

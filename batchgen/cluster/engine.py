@@ -31,6 +31,9 @@ class Employed(Protocol):
     async def trouble(self) -> str:
         """As :meth:`Worker.trouble`."""
 
+    async def answer(self) -> None:
+        """As :meth:`Worker.answer`."""
+
     async def make(self, shard: str, *, again: bool) -> Made:
         """As :meth:`Worker.make`."""
 
@@ -195,6 +198,9 @@ class _RemoteWorker:
     async def trouble(self) -> str:
         trouble: str = await _or(LostError, self._actor.trouble.remote())
         return trouble
+
+    async def answer(self) -> None:
+        await _or(LostError, self._actor.answer.remote())
 
     async def make(self, shard: str, *, again: bool) -> Made:
         made: Made = await _or(LostError, self._actor.make.remote(shard, again=again))

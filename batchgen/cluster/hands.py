@@ -27,8 +27,14 @@ LOCKED_AGAIN = 1.0
 GRACE = 25.0
 # Seconds for a worker to hear that it is to stop: one that hangs keeps nothing from the others.
 HEARD = 3.0
-# Seconds without a worker after which somebody should know.
+# Seconds without a worker after which somebody should know, and after which none is hoped for any
+# more: a cluster that starts machines when they are asked for takes minutes.
 NO_ROOM = 30.0
+DESERTED = 1_800.0
+# Seconds without an answer after which a worker is taken to hang, or to be out of reach, and how
+# often it is asked.
+SILENT = 120.0
+LISTEN = 10.0
 
 
 @dataclass(kw_only=True)
@@ -38,6 +44,8 @@ class Hands:
     start: Callable[[], Employed]
     stop: Stop
     left: deque[str]
+    patience: float = SILENT
+    """Seconds that a worker may be silent."""
     _running: set[str] = field(default_factory=set)
     _lost: Counter[str] = field(default_factory=Counter)
     """How often each shard was lost with its worker."""
@@ -56,13 +64,14 @@ class Hands:
         Raises UsageError when none of them can work, and what is a bug in one of them.
         """
         self._seats = number
-        ends = [self._task(self._until_over()), self._task(self._until_left())]
-        seats = [self._task(self._seat()) for _ in range(number)]
-        others = [self._task(self._pass_on()), self._task(self._tell_of_no_room())]
+        waits = (self._until_over(), self._until_left(), self._until_deserted())
+        ends = [self._task(wait) for wait in waits]
+        others = [self._task(self._seat()) for _ in range(number)]
+        others.append(self._task(self._pass_on()))
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (tasks := [*ends, *seats, *others]):
+            for task in (tasks := [*ends, *others]):
                 task.cancel()
             await asyncio.wait(tasks)
         for task in tasks:
@@ -112,20 +121,28 @@ class Hands:
         self._news.set()
         await self._tell_all()
 
+    async def _until_deserted(self) -> None:
+        """Return when no worker has been there for so long that none is to be hoped for."""
+        waited = 0.0
+        while waited < DESERTED:
+            await asyncio.sleep(NO_ROOM)
+            waited = 0.0 if self._ready else waited + NO_ROOM
+            if waited == NO_ROOM:
+                log.warning("no worker is there: waiting for a free processor in the Ray cluster")
+        self._trouble = (
+            f"none was there for {waited / 60:.0f} minutes; no processor of the cluster is free, "
+            "or what should begin there hangs"
+        )
+
     async def _tell_all(self) -> None:
-        # One that is lost is told by nobody.
-        with suppress(TimeoutError):
-            async with asyncio.timeout(HEARD):
-                await asyncio.gather(*map(self._tell, self._ready), return_exceptions=True)
+        await asyncio.gather(*map(self._tell, self._ready))
 
     async def _tell(self, worker: Employed) -> None:
+        """Let it know how things are, or have it know when it listens again."""
         stop = self.stop
-        await worker.stop(stop.code, stop.why, leave=stop.leaving)
-
-    async def _tell_of_no_room(self) -> None:
-        await asyncio.sleep(NO_ROOM)
-        if not self._began:
-            log.warning("waiting for a free processor in the Ray cluster")
+        with suppress(LostError, TimeoutError):  # one that is lost is told by nobody
+            async with asyncio.timeout(HEARD):
+                await worker.stop(stop.code, stop.why, leave=stop.leaving)
 
     # The workers ---------------------------------------------------------------------------------
 
@@ -167,6 +184,7 @@ class Hands:
     async def _feed(self, worker: Employed) -> None:
         """Give it shards to the end; raises the first that its calls raise."""
         calls = [asyncio.create_task(self._shards(worker)) for _ in range(AT_ONCE)]
+        calls.append(asyncio.create_task(self._listen(worker)))
         try:
             done, _ = await asyncio.wait(calls, return_when=asyncio.FIRST_EXCEPTION)
         finally:
@@ -175,6 +193,22 @@ class Hands:
             await asyncio.wait(calls)
         for call in done:
             call.result()
+
+    async def _listen(self, worker: Employed) -> None:
+        """Raise LostError when it has not answered for so long that it hangs."""
+        while True:
+            answer, waited = asyncio.ensure_future(worker.answer()), 0.0
+            try:
+                # Counted, and not by the clock: the one that leads may have been stopped meanwhile.
+                while not answer.done() and waited < self.patience:
+                    await asyncio.wait({answer}, timeout=LISTEN)
+                    waited += LISTEN
+                if not answer.done():
+                    raise LostError(f"it has not answered for {waited:.0f} s")
+                answer.result()
+            finally:
+                answer.cancel()
+            await asyncio.sleep(LISTEN)
 
     async def _shards(self, worker: Employed) -> None:
         while (shard := await self._next()) is not None:
@@ -207,6 +241,7 @@ class Hands:
     def _again(self, shard: str) -> None:
         """Let others take up a shard, and soon: it holds a part of the limits."""
         self._lost[shard] += 1
+        self._locked.pop(shard, None)
         if self._lost[shard] < ATTEMPTS:
             self.left.appendleft(shard)
         else:

@@ -38,6 +38,9 @@ class Worker:
         _log_beside(self._work)
         return ""
 
+    async def answer(self) -> None:
+        """Do nothing: one that hangs cannot even do that."""
+
     async def make(self, shard: str, *, again: bool) -> Made:
         """Make *shard* as far as that is possible now; *again* when an earlier worker had begun."""
         work, stop = self._work, Stop()

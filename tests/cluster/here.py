@@ -27,6 +27,9 @@ class WorkerHere:
     async def trouble(self) -> str:
         return await self._call(self.worker.trouble())
 
+    async def answer(self) -> None:
+        await self._call(self.worker.answer())
+
     async def make(self, shard: str, *, again: bool) -> Made:
         self.made.append((shard, again))
         return await self._call(self.worker.make(shard, again=again))

@@ -29,6 +29,9 @@ class Worker:
             raise LostError("no batchgen there")
         return ""
 
+    async def answer(self) -> None:
+        """Nothing is in its way."""
+
     async def make(self, shard: str, *, again: bool) -> Made:
         return await self._make(shard, again)
 
@@ -81,6 +84,84 @@ async def test_a_shard_that_is_lost_with_every_worker_is_left_for_the_next_run()
         ExitCode.INCOMPLETE,
         f"shard 1 was lost {ATTEMPTS} times with its workers",
     )
+
+
+class Hanging(Worker):
+    """A worker that stops answering, as one whose process was stopped; *asked* says how often."""
+
+    asked = 0
+    killed = False
+
+    async def answer(self) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.Event().wait()
+
+    async def make(self, shard: str, *, again: bool) -> Made:
+        await asyncio.Event().wait()
+        return DONE
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+async def test_a_worker_that_hangs_is_given_up_and_another_one_makes_its_shards(
+    monkeypatch, caplog
+):
+    monkeypatch.setattr("batchgen.cluster.hands.LISTEN", 0.01)
+    made: list[tuple[str, bool]] = []
+
+    async def make(shard: str, again: bool) -> Made:
+        made.append((shard, again))
+        return DONE
+
+    hanging = Hanging(make)
+    workers, stop = [hanging, Worker(make)], Stop()
+    work = Hands(start=lambda: workers.pop(0), stop=stop, left=deque("1234"), patience=0.05)
+    async with asyncio.timeout(5):
+        await work.work(1)
+    assert sorted(made) == [("1", True), ("2", True), ("3", True), ("4", False)]
+    assert (hanging.killed, hanging.asked, stop.code) == (True, 2, ExitCode.OK)
+    assert "it has not answered for" in caplog.text
+
+
+async def test_a_worker_that_answers_late_is_kept(monkeypatch):
+    monkeypatch.setattr("batchgen.cluster.hands.LISTEN", 0.01)
+    enough = asyncio.Event()
+
+    class Late(Worker):
+        asked = 0
+
+        async def answer(self) -> None:
+            self.asked += 1
+            await asyncio.sleep(0.05)
+            if self.asked == 3:
+                enough.set()
+
+    async def make(shard: str, again: bool) -> Made:
+        await enough.wait()
+        return DONE
+
+    workers = [Late(make)]
+    work = Hands(start=lambda: workers.pop(0), stop=Stop(), left=deque("1"), patience=5)
+    async with asyncio.timeout(5):
+        await work.work(1)
+
+
+async def test_a_run_without_any_worker_ends(monkeypatch, caplog):
+    monkeypatch.setattr("batchgen.cluster.hands.NO_ROOM", 0.01)
+    monkeypatch.setattr("batchgen.cluster.hands.DESERTED", 0.03)
+
+    class Unborn(Worker):
+        async def trouble(self) -> str:
+            await asyncio.Event().wait()
+            return ""
+
+    work = Hands(start=lambda: Unborn(_done), stop=Stop(), left=deque("12"))
+    async with asyncio.timeout(5):
+        with pytest.raises(UsageError, match="no worker can work: none was there for 0 minutes"):
+            await work.work(2)
+    assert caplog.text.count("waiting for a free processor") == 1
 
 
 async def test_a_shard_that_is_still_in_use_is_tried_again(monkeypatch):
