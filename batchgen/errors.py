@@ -7,7 +7,8 @@
     │   ├── JobError       2  the job file is wrong; carries every problem with its place
     │   └── ApprovalError  2  a run costs so much that somebody has to say yes first
     ├── StorageError       7  disk full, read-only, a failed write or fsync, a damaged ledger
-    └── LockedError        8  another run owns the dataset
+    ├── LockedError        8  another run owns the dataset
+    └── NotGivenBackError  4  workers keep parts of the dataset (130 or 143 after a signal)
 
 What happens to *one* variant (a rejected prompt, a lost answer) is a value, never an exception.
 """
@@ -15,7 +16,6 @@ What happens to *one* variant (a rejected prompt, a lost answer) is a value, nev
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
 
 
 class ExitCode(IntEnum):
@@ -42,7 +42,7 @@ class ExitCode(IntEnum):
 class BatchgenError(Exception):
     """Base of every error batchgen raises on purpose; its text is one plain sentence."""
 
-    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+    exit_code: ExitCode = ExitCode.BUG
 
 
 class UsageError(BatchgenError):
@@ -72,6 +72,15 @@ class LockedError(BatchgenError):
     """Another run owns the dataset."""
 
     exit_code = ExitCode.LOCKED
+
+
+class NotGivenBackError(BatchgenError):
+    """Workers keep parts of the dataset of a run that has ended: how far it is cannot be told."""
+
+    def __init__(self, code: ExitCode, words: str) -> None:
+        """Keep how the run ends, as incomplete or by a signal."""
+        self.exit_code = code
+        super().__init__(words)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,14 +4,15 @@ The one that leads owns the dataset as a run of all of it does. While it works i
 those who make shards for it, and at the end it waits until each of them was given back.
 """
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, write_whole
-from batchgen.errors import UsageError
+from batchgen.errors import ExitCode, LockedError, NotGivenBackError, UsageError
 from batchgen.job.load import Job, Pace
 from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.parts import PARTS
@@ -21,6 +22,7 @@ from batchgen.run.guards import guarded
 from batchgen.run.opening import open_ledger
 from batchgen.run.options import RunOptions
 from batchgen.run.parting import clear_parts, lead_lock, own_parts, share
+from batchgen.run.stop import Stop
 
 Engine = Callable[[Job, RunOptions, Context], Awaitable[None]]
 """Makes what is left of a job, by runs of its shards in other processes, as far as it gets."""
@@ -51,7 +53,7 @@ class Lending:
     ) -> None:
         """Let the engine make what is left of *job*; nothing may be asked of the ledger meanwhile.
 
-        Raises LockedError when a part is not given back, and what the engine raises.
+        Raises NotGivenBackError when a part is not given back, and what the engine raises.
         """
         before = context.tally.images
         self.ledger.put_down()
@@ -59,11 +61,44 @@ class Lending:
         try:
             async with guarded(context, ends_at):
                 await self._engine(job, options, context)
-        finally:
-            await own_parts(self.folder, range(PARTS), self._parts, seconds=SHORTLY)
-            self.ledger.take_up()
+        except BaseException:  # it says more than that parts were kept
+            with suppress(NotGivenBackError):
+                await self._take_back(context.stop)
+            raise
+        await self._take_back(context.stop)
         # Workers that were lost have told less than all.
         context.tally.images_made = self.ledger.totals().images - before
+
+    async def _take_back(self, stop: Stop) -> None:
+        """Own all parts again, and open their ledgers.
+
+        Raises NotGivenBackError after a minute; when it is time to leave, after the usual grace.
+        """
+        from batchgen.run.working import until_done  # which asking for images has loaded
+
+        taking = asyncio.create_task(
+            own_parts(self.folder, range(PARTS), self._parts, seconds=SHORTLY)
+        )
+        try:
+            await until_done(taking, stop)
+        finally:
+            taking.cancel()
+            await asyncio.wait({taking})
+        try:
+            taking.result()
+        except (LockedError, asyncio.CancelledError) as error:
+            raise _kept(stop, str(error)) from None
+        self.ledger.take_up()
+
+
+def _kept(stop: Stop, by: str) -> NotGivenBackError:
+    words = (
+        "a worker that does not end keeps its part of the dataset, so the manifest and the reports "
+        "are still those of before; what was paid is in the ledgers: run again when it has ended"
+    )
+    stop.note(ExitCode.INCOMPLETE, words)
+    before = "" if stop.why == words else f"{stop.why}; "
+    return NotGivenBackError(stop.code, before + words + (f" ({by})" if by else ""))
 
 
 @asynccontextmanager

@@ -70,7 +70,8 @@ async def run_job(
 
     With an *engine* other processes do the work, as runs of shards that have limits from *leases*.
     Failures of single variants are in the outcome. Raises UsageError for options that cannot be
-    used, LockedError when another run owns the dataset, StorageError when it cannot be written.
+    used, LockedError when another run owns the dataset, NotGivenBackError when workers still do at
+    the end, StorageError when it cannot be written.
     """
     options = options or RunOptions()
     run = _settled(job, options, engine, leases)

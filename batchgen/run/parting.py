@@ -1,6 +1,7 @@
 """Claiming some parts of a dataset for the length of a run."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -58,9 +59,14 @@ async def own_parts(
     *,
     seconds: float = _LOOK,
 ) -> None:
-    """Own *parts* until *stack* ends. Raises LockedError when one of them cannot be had."""
+    """Own *parts* until *stack* ends; so many *seconds* are waited for all of them together.
+
+    Raises LockedError when one of them cannot be had.
+    """
+    ends = time.monotonic() + seconds
     for part in parts:  # in one order for all: no two shards can wait for one another
-        await acquire(lock_of(folder.ledgers, part), stack, patience, seconds=seconds)
+        left = ends - time.monotonic()
+        await acquire(lock_of(folder.ledgers, part), stack, patience, seconds=left)
 
 
 async def share(folder: DatasetFolder, stack: ExitStack, patience: Patience | None = None) -> None:

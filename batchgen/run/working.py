@@ -33,7 +33,7 @@ async def work_through(
     async with guarded(context, ends_at):
         work = asyncio.create_task(_launch_all(context, entries, pool))
         try:
-            await _until_done(work, stop)
+            await until_done(work, stop)
         finally:
             work.cancel()
             await pool.drop()
@@ -54,7 +54,7 @@ async def _launch_all(context: Context, entries: Iterable[Entry], pool: Pool) ->
     await pool.join()
 
 
-async def _until_done(work: "asyncio.Task[None]", stop: Stop) -> None:
+async def until_done(work: "asyncio.Task[None]", stop: Stop) -> None:
     """Wait for the end of the work; once it is time to leave, no longer than the grace."""
     left = asyncio.create_task(stop.until_left())
     hurried = asyncio.create_task(stop.hurry.wait())

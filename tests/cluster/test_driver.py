@@ -3,14 +3,18 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from batchgen.cluster import ray_engine
-from batchgen.errors import ExitCode, LockedError, UsageError
+from batchgen.errors import ExitCode, LockedError, NotGivenBackError, UsageError
 from batchgen.job.load import load_job
+from batchgen.ledger.lock import locked
+from batchgen.ledger.parts import lock_of
 from batchgen.run.accounts import Outcome
+from batchgen.run.context import Context
 from batchgen.run.making import run_job
 from batchgen.run.options import RunOptions
 from batchgen.run.stop import Stop
@@ -180,3 +184,56 @@ def test_an_engine_has_to_be_there_when_it_is_asked_for(bench: Bench, workers: C
     ):
         ray_engine("spark")
     assert not bench.dataset.exists()
+
+
+def lead(bench: Bench, stop: Stop, raised: Exception | None = None) -> None:
+    """Run the job with a worker that keeps a part when all is over; *raised* ends the engine."""
+
+    async def run() -> None:
+        with ExitStack() as worker:
+
+            async def engine(_: object, __: object, context: Context) -> None:
+                worker.enter_context(locked(lock_of(context.folder.ledgers, 5)))
+                if stop.why:
+                    asyncio.get_running_loop().call_later(
+                        0.05, stop.leave, ExitCode.TERMINATED, "stopped by SIGTERM"
+                    )
+                if raised:
+                    raise raised
+
+            async with asyncio.timeout(20):
+                await run_job(load_job(bench.folder / "job.yaml"), stop=stop, engine=engine)
+
+    asyncio.run(run())
+
+
+def test_a_part_that_is_kept_for_good_ends_the_run_and_the_next_one_goes_on(
+    bench: Bench, workers: ClusterHere, monkeypatch
+):
+    bench.job(3)
+    monkeypatch.setattr("batchgen.run.lending.SHORTLY", 0.05)
+    with pytest.raises(NotGivenBackError, match=r"keeps its part .* in use by process") as ended:
+        lead(bench, Stop())
+    assert ended.value.exit_code is ExitCode.INCOMPLETE
+    assert bench.service.counts()["received"] == 0
+    assert make(bench).exit_code == ExitCode.OK
+    bench.check_billed_once(3)
+
+
+def test_a_signal_ends_the_wait_for_parts(bench: Bench, workers: ClusterHere, monkeypatch):
+    bench.job(3)
+    monkeypatch.setattr("batchgen.run.working.GRACE", 0.05)
+    stop = Stop()
+    stop.note(ExitCode.INCOMPLETE, "a shard was lost")
+    with pytest.raises(NotGivenBackError, match=r"^stopped by SIGTERM; a worker .* keeps") as ended:
+        lead(bench, stop)
+    assert ended.value.exit_code is ExitCode.TERMINATED
+
+
+def test_what_ends_the_engine_is_told_before_parts_that_are_kept(
+    bench: Bench, workers: ClusterHere, monkeypatch
+):
+    bench.job(3)
+    monkeypatch.setattr("batchgen.run.lending.SHORTLY", 0.05)
+    with pytest.raises(UsageError, match="no worker can work"):
+        lead(bench, Stop(), UsageError("no worker can work"))
