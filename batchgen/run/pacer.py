@@ -11,8 +11,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable
 
 from batchgen.api.outcome import Refusal
 from batchgen.api.retry import backoff
@@ -44,6 +43,26 @@ CALM = 0.75
 # Near a number in flight that met a limit, one more is tried every so many rounds.
 ROUNDS = 10
 LATE = 0.1
+
+
+class Turn:
+    """A block that waits for the moment to submit; False when no more may be sent."""
+
+    def __init__(self, pacer: "Pacer", images: int) -> None:
+        """Of *pacer*, for one submit of so many *images*."""
+        self._pacer = pacer
+        self._images = images
+        self._go = self._alone = False
+
+    async def __aenter__(self) -> bool:
+        """Wait."""
+        self._go, self._alone = await self._pacer.begin(self._images)
+        return self._go
+
+    async def __aexit__(self, *_: object) -> None:
+        """The answer is there."""
+        if self._go:
+            self._pacer.end(alone=self._alone)
 
 
 class Pacer:
@@ -89,35 +108,37 @@ class Pacer:
         self._followed = 0
         self._room = asyncio.Event()
 
-    @asynccontextmanager
-    async def turn(self, images: int) -> AsyncIterator[bool]:
-        """Wait for the moment to submit so many *images*; False when no more may be sent.
+    def turn(self, images: int) -> "Turn":
+        """The block around one submit of so many *images*."""
+        return Turn(self, images)
+
+    async def begin(self, images: int) -> tuple[bool, bool]:
+        """Wait for the moment to submit: whether it came, and whether it is for this one alone.
 
         Time that nobody used is not saved up: a limit per minute counts every minute.
         """
-        async with self._queue:
+        await self._queue.acquire()
+        alone = False
+        try:
             if not await self._wait(images):
-                yield False
-                return
+                return False, False
             self.posting += 1
             self.images += images
             # Timers wake up a little late; that much is caught up with.
             self._next = max(self._next, self.now() - LATE) + images / self.rate
-            if self._strikes:
-                # The others wait in the queue until this one has its answer.
-                with self._posted():
-                    yield True
-                return
-        with self._posted():
-            yield True
-
-    @contextmanager
-    def _posted(self) -> Iterator[None]:
-        try:
-            yield
+            # Then the others wait in the queue until this one has its answer.
+            alone = self._strikes > 0
+            return True, alone
         finally:
-            self.posting -= 1
-            self._room.set()
+            if not alone:
+                self._queue.release()
+
+    def end(self, *, alone: bool) -> None:
+        """A submit that had its moment has its answer."""
+        self.posting -= 1
+        self._room.set()
+        if alone:
+            self._queue.release()
 
     def _full(self, images: int) -> bool:
         # Up to the limit of the job it is the pool that keeps count.

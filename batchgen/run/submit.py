@@ -79,16 +79,16 @@ async def submit(run: Context, entry: Entry) -> Entry:
 
 async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Refusal | None]:
     """One POST, with its intent durable before and its meaning durable after."""
-    unspent = entry.spent_micros
+    unspent, moment = entry.spent_micros, datetime.now(UTC)
     intent: Fields = {
         **_FRESH,
         "attempts": entry.attempts + 1,
         # What an earlier attempt may have cost stays, also when the price is unknown now.
         "spent_micros": unspent if cost is None else (unspent or 0) + cost,
         "account": run.account,
-        "intent_at": _service_time(run),
-        # By our own clock: either may be wrong, and the history is searched by both.
-        "submitted_at": now(),
+        # By both clocks: either may be wrong, and the history is searched by both.
+        "intent_at": format_time(moment + timedelta(seconds=run.service.client.clock_offset)),
+        "submitted_at": format_time(moment),
     }
     entry = entry.move(State.SUBMITTING, **intent)
     await run.ledger.write(entry)
@@ -164,11 +164,6 @@ def _say_spent(run: Context) -> None:
     if run.spend.submits_left == 0 and run.pace.limit is not None:
         why = f"this run was limited to {run.pace.limit:,} submits"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
-
-
-def _service_time(run: Context) -> str:
-    ahead = timedelta(seconds=run.service.client.clock_offset)
-    return format_time(datetime.now(UTC) + ahead)
 
 
 def _end_submits(run: Context, refusal: Refusal, model: str) -> None:
