@@ -281,6 +281,7 @@ def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
         ("dataset", str(outcome.dataset)),
         ("bucket", outcome.bucket),
         ("shard", outcome.shard),
+        ("chosen", f"only {', '.join(outcome.only)}" if outcome.only else ""),
         ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
         ("images", f"{outcome.images:,} ({size(outcome.bytes)}), {flagged}"),
         ("look at", f"{odd}: see flags in metadata.jsonl" if odd else ""),

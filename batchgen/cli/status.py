@@ -96,22 +96,25 @@ def _print(found: "Standing") -> None:
     others = {"failed": c.failed, "uncertain": c.uncertain, "expired": c.expired, "left": c.pending}
     states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
     images = f"{found.images - found.images_unwanted:,} of {found.images_planned:,}"
-    kept = f"; {found.images_unwanted:,} more, no longer wanted" if found.images_unwanted else ""
+    why = "not chosen" if found.only else "no longer wanted"
+    kept = f"; {found.images_unwanted:,} more, {why}" if found.images_unwanted else ""
     spent = spend(found)
     if (found.projected_usd or 0) > (found.spent_usd or 0):
         spent += f"; no more than {money(found.projected_usd)} when the job is done"
     rows = [
         ("job", f"{found.job}, {'running' if found.running else 'not running'}"),
+        ("chosen", f"only {', '.join(found.only)}, as the last run was told" if found.only else ""),
         ("variants", f"{c.saved:,} of {c.planned:,} saved{states}"),
         ("images", f"{images}, {found.nsfw:,} flagged NSFW{kept}"),
         ("spend", spent),
+        ("note", found.caveat),
     ]
     if found.running:
         limit = f" of {found.rate_limit:g}" if found.rate_limit else ""
         left = f", about {duration(found.seconds_left)} left" if found.seconds_left else ""
         rows.append(("rate", f"{found.images_per_minute or 0:.1f}{limit} images a minute{left}"))
         rows.append(("in flight", f"{len(found.in_flight):,}" + _oldest(found.in_flight)))
-    table(rows)
+    table([(name, text) for name, text in rows if text])
 
 
 def _oldest(flights: "tuple[Flight, ...]") -> str:

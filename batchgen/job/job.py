@@ -79,6 +79,8 @@ class Job:
     file: Path
     resolved: Mapping[str, object]
     """The content of the job file with every default filled in, as plain values."""
+    only: tuple[str, ...] = ()
+    """The texts ``name=value`` that all variants were chosen by; empty for those of the file."""
     warnings: tuple[Problem, ...] = ()
 
     def images_by_model(self) -> Counter[str]:

@@ -259,6 +259,7 @@ class _Loader:
             csv_safe=output.csv_safe,
             file=self.file,
             resolved={**self.shape.model_dump(mode="json"), "extends": []},
+            only=tuple(self.only),
             warnings=tuple(self.warnings),
         )
 

@@ -72,7 +72,8 @@ def _verdict(contents: Contents) -> tuple[str, str, str]:
         )
         if (count := _count(standing, name))
     ]  # fmt: skip
-    sentence = f"{saved - short:,} of {planned:,} variants have all their images"
+    chosen = " chosen" if standing.get("only") else ""
+    sentence = f"{saved - short:,} of {planned:,}{chosen} variants have all their images"
     sentence += f": {', '.join(others)}." if others else "."
     if standing.get("running"):
         return "wait", "running", sentence

@@ -6,7 +6,7 @@ Begin reading at ``making``, the list of stages, and ``life``, the way of one va
 * claiming the dataset: ``claiming``, ``parting``, ``lending``, ``opening``, ``facts``, ``rebuild``
 * a dataset in a bucket: ``claims``, ``bringing``, ``mirroring``, ``mirror``, ``rest``,
   ``hands``
-* what is left to do: ``planning``, ``settle``, ``adoption``, ``history``
+* what is left to do: ``planned``, ``planning``, ``settle``, ``adoption``, ``history``
 * limits that several runs share: ``leases``, ``granting``, ``leasing``
 * money: ``prices``, ``money``, ``spend``, ``purse``
 * one variant: ``life``, ``submit``, ``follow``, ``collect``, all with one ``context``

@@ -49,6 +49,8 @@ class Outcome:
     """Of that, for failed predictions: the service gives it back within three hours."""
     bucket: str = ""
     """``s3://bucket/prefix`` when the images are there, and not in the folder."""
+    only: tuple[str, ...] = ()
+    """The ``--only`` that limits what is planned; empty for all that the job asks for."""
     shard: str = ""
     """``0/3`` for a run of one of three shards: all that this outcome tells is of its part."""
     run: str = ""
@@ -85,15 +87,16 @@ class Outcome:
     def sentence(self) -> str:
         """The class in words, and what to do next: the last line of a run."""
         c = self.counts
+        asked = f"{c.planned:,} chosen" if self.only else f"{c.planned:,}"
         again = "none is left to be made"
         if c.pending:
             again = f"{c.pending:,} variants are left, run again to go on"
         match self.exit_code:
             case ExitCode.OK:
-                words = f"every one of {c.planned:,} variants has its images"
+                words = f"every one of {asked} variants has its images"
             case ExitCode.PARTIAL:
                 lost = c.failed + c.expired + c.short
-                words = f"{lost:,} of {c.planned:,} variants have not all their images"
+                words = f"{lost:,} of {asked} variants have not all their images"
                 words += "; failures.jsonl says why"
             case ExitCode.UNCERTAIN:
                 words = (

@@ -13,6 +13,7 @@ from batchgen.run.context import now
 from batchgen.run.history import remember_end
 from batchgen.run.hooks import Begun
 from batchgen.run.mirror import Mirror
+from batchgen.run.planned import chosen
 from batchgen.run.reports import Findings, keep_exports, refresh_views, write_reports
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
@@ -137,12 +138,14 @@ class Ending:
     def _outcome(self, ledger: Ledger, tally: Tally, found: Findings) -> Outcome:
         totals = ledger.totals()
         counts = count(ledger, self.planned, totals)
-        known = ledger.meta().get("price_micros") is not None
+        meta = ledger.meta()
+        known = meta.get("price_micros") is not None
         return Outcome(
             job=self.begun.job,
             dataset=self.folder.root,
             service=self.service,
             bucket=bucket_of(self.folder),
+            only=chosen(meta),
             shard=self.shard,
             exit_code=exit_code(counts, self.stop),
             why=why(counts, self.stop),

@@ -41,11 +41,12 @@ from batchgen.run.options import RunOptions
 from batchgen.run.pacer import Pacer
 from batchgen.run.packing import Packer, finish_packing, open_packer, packing
 from batchgen.run.parting import claim_parts, clear_all, keep_job
+from batchgen.run.planned import Planned
 from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
 from batchgen.run.prices import Prices
 from batchgen.run.purse import draw
 from batchgen.run.reports import checkpoints
-from batchgen.run.sharding import Planned, planned_in, settle_share
+from batchgen.run.sharding import planned_in, settle_share
 from batchgen.run.spend import Spend
 from batchgen.run.stock import projected
 from batchgen.run.stop import Stop

@@ -20,6 +20,7 @@ from batchgen.run.ending import Ending
 from batchgen.run.hooks import Begun
 from batchgen.run.looking import has_ledger
 from batchgen.run.opening import open_ledger, take_mark
+from batchgen.run.planned import is_mixed, knows_plan, told_of
 from batchgen.run.rows import manifest_rows
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
@@ -49,18 +50,23 @@ def open_rows(
 def merge_dataset(root: Path) -> Outcome:
     """Bring manifest, failures and summary of the dataset in *root* up to date with its shards.
 
-    Raises UsageError when there is none, or its shards last ran with different jobs; LockedError
-    while a run owns any of it; StorageError.
+    Raises UsageError when there is none, its shards last ran with different jobs, or it does not
+    know its job; LockedError while a run owns any of it; StorageError.
     """
     folder = DatasetFolder(root)
     if not has_ledger(folder):
         raise no_dataset(root, "ledger")
     folder.prepare()
     with locked(folder.lock), open_ledger(folder) as ledger:
-        if _is_mixed(ledger):
+        if is_mixed(ledger):
             raise UsageError(
                 f"the shards of {root} last ran with different forms of the job, so nobody can say "
                 "what is left of it; run all of them with the job as it is now"
+            )
+        if not knows_plan(ledger):
+            raise UsageError(
+                f"the ledger of {root} was made anew and does not know what its job asks for; run "
+                "the job"
             )
         return _merge(folder, ledger)
 
@@ -70,18 +76,13 @@ def merge_if_done(folder: DatasetFolder) -> None:
     try:
         with locked(folder.lock):
             with open_ledger(folder, read_only=True) as ledger:
-                planned = _whole(ledger.meta().get("planned"))
-                if _is_mixed(ledger) or count(ledger, planned, ledger.totals()).pending:
+                planned = told_of(ledger).variants
+                if is_mixed(ledger) or count(ledger, planned, ledger.totals()).pending:
                     return
             with open_ledger(folder) as ledger:
                 _merge(folder, ledger)
     except LockedError:
         log.info("another shard is running; the last one merges the dataset")
-
-
-def _is_mixed(ledger: Ledger) -> bool:
-    """Whether its parts were told of different plans: counts of them together mean nothing."""
-    return ledger.meta().get("plan") == "several"
 
 
 def _merge(folder: DatasetFolder, ledger: Ledger) -> Outcome:
@@ -95,10 +96,11 @@ def _merge(folder: DatasetFolder, ledger: Ledger) -> Outcome:
         mark=mark,
     )
     mark = manifest.close()
+    planned = told_of(ledger)
     name, totals = str(meta.get("job", "")), ledger.totals()
     ending = Ending(
         begun=Begun(run=secrets.token_hex(4), job=name, folder=folder, started_at=now()),
-        planned=_whole(meta.get("planned")),
+        planned=planned.variants,
         service=str(meta.get("service", "")),
         folder=folder,
         stop=Stop(),
@@ -106,9 +108,5 @@ def _merge(folder: DatasetFolder, ledger: Ledger) -> Outcome:
         spent_before=totals.spent_micros,
         ran=False,
     )
-    tally = Tally.begun(totals, images_planned=_whole(meta.get("images_planned")))
+    tally = Tally.begun(totals, images_planned=planned.images)
     return ending.account(ledger, tally, mark)
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0

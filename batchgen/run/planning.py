@@ -36,7 +36,7 @@ def settle_plan(ledger: Ledger, job: Job) -> tuple[str, ...]:
     # An axis that an edited job no longer has keeps its column: its images are still there.
     known = meta.get("axes")
     axes = tuple(dict.fromkeys([*(known if isinstance(known, list) else ()), *job.outline.columns]))
-    ledger.set_meta(plan=fingerprint, axes=axes, planned=len(job.variants))
+    ledger.set_meta(plan=fingerprint, axes=axes, planned=len(job.variants), only=job.only)
     return axes
 
 

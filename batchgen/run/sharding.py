@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 
 from batchgen.errors import UsageError
@@ -13,6 +13,7 @@ from batchgen.ledger.parts import PARTS, Shard
 from batchgen.ledger.store import Ledger
 from batchgen.run.access import Access
 from batchgen.run.limits import Limits, settle_limits
+from batchgen.run.planned import Planned, share_of_plan
 
 # Where schedulers tell a process which of an array it is: its index, the first one, how many.
 _ARRAYS = (
@@ -60,20 +61,12 @@ def _array(environment: Mapping[str, str]) -> tuple[str, str | None]:
     raise UsageError(f"a shard of auto needs one of {names} in the environment; name it as I/N")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """How much of a job is in the parts of a ledger."""
-
-    variants: int
-    images: int
-
-
 def planned_in(ledger: Ledger, job: Job) -> Planned:
     """What *job* asks for in the parts of *ledger*, looked through once for each plan."""
     if ledger.holds_all:
         return Planned(variants=len(job.variants), images=job.image_count())
     plan, parts = job.variants.fingerprint(), ledger.parts
-    counted = [_counted(part.meta(), plan) for part in parts.values()]
+    counted = [share_of_plan(part.meta(), plan) for part in parts.values()]
     known = [own for own in counted if own]
     if len(known) < len(parts):
         known = _count(ledger, job)
@@ -82,13 +75,6 @@ def planned_in(ledger: Ledger, job: Job) -> Planned:
     return Planned(
         variants=sum(own.variants for own in known), images=sum(own.images for own in known)
     )
-
-
-def _counted(meta: Mapping[str, object], plan: str) -> Planned | None:
-    match meta.get("share"):
-        case [known, int(variants), int(images)] if known == plan:
-            return Planned(variants=variants, images=images)
-    return None
 
 
 def _count(ledger: Ledger, job: Job) -> list[Planned]:

@@ -16,6 +16,7 @@ from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.accounts import Counts, count
 from batchgen.run.looking import known_ledger
+from batchgen.run.planned import chosen, is_mixed, knows_plan, told_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,10 @@ class Standing:
     seconds_left: float | None
     in_flight: tuple[Flight, ...]
     """Variants on their way, the oldest first; empty when no run goes on."""
+    only: tuple[str, ...]
+    """The ``--only`` of the last run, to which all that is planned is limited."""
+    caveat: str
+    """Why what is planned may not be what the job asks for; empty when it is."""
 
     def as_json(self) -> dict[str, object]:
         """Plain values, counts first."""
@@ -71,22 +76,22 @@ def standing(root: Path) -> Standing:
             raise no_dataset(root, "ledger")
         meta = ledger.meta()
         started_at = str(meta.get("started_at", ""))
-        planned, images_planned = _whole(meta.get("planned")), _whole(meta.get("images_planned"))
+        planned = told_of(ledger)
         totals, priced = ledger.totals(), meta.get("price_micros") is not None
         running = any(map(_running, _locks(DatasetFolder(root))))
         rate = left = None
         if running and (elapsed := _seconds_since(started_at)) > 0:
             rate = ledger.images_since(started_at) / elapsed
-            to_come = max(0, images_planned + totals.images_unwanted - totals.images)
+            to_come = max(0, planned.images + totals.images_unwanted - totals.images)
             left = to_come / rate if rate else None
         return Standing(
             job=str(meta.get("job", "")),
             service=str(meta.get("service", "")),
             running=running,
-            counts=count(ledger, planned, totals),
+            counts=count(ledger, planned.variants, totals),
             images=totals.images,
             images_unwanted=totals.images_unwanted,
-            images_planned=images_planned,
+            images_planned=planned.images,
             nsfw=totals.nsfw,
             spent_usd=totals.spent_micros / 1e6 if priced else None,
             reserved_usd=totals.reserved_micros / 1e6 if priced else None,
@@ -97,7 +102,17 @@ def standing(root: Path) -> Standing:
             rate_limit=_number(meta.get("rate_limit")),
             seconds_left=None if left is None else round(left, 1),
             in_flight=_in_flight(ledger) if running else (),
+            only=chosen(meta),
+            caveat=_caveat(ledger),
         )
+
+
+def _caveat(ledger: Ledger) -> str:
+    if is_mixed(ledger):
+        return "its shards last ran with different forms of the job; each is counted by its own"
+    if not knows_plan(ledger):
+        return "the ledger was made anew and knows only what there is; a run tells it of its job"
+    return ""
 
 
 def _in_flight(ledger: Ledger) -> tuple[Flight, ...]:
@@ -144,10 +159,6 @@ def _running(lock: Path) -> bool:
     except (OSError, UsageError, ValueError, OverflowError, KeyError, TypeError):
         return False
     return True
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _number(value: object) -> float | None:

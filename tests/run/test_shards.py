@@ -321,7 +321,47 @@ def test_shards_that_ran_with_different_jobs_are_not_put_together(bench: Bench):
     bench.job([f"a plum {n}" for n in range(8)])
     make(bench, "0/2")
     assert cli.summary(bench.dataset)["images"] == 8  # the one of the earlier form
+    found = standing(bench.dataset)
+    counts = found.counts
+    assert (counts.planned, counts.pending) == (counts.saved, 0)  # each by its own form
+    assert "different forms of the job" in found.caveat
     with pytest.raises(UsageError, match="last ran with different forms of the job"):
         merge_dataset(bench.dataset)
     make(bench, "1/2")
     assert merge_dataset(bench.dataset).counts.saved == 8
+
+
+def test_the_parts_of_shards_with_a_smaller_job_are_not_counted_by_it(bench: Bench):
+    bench.job(2, matrix={"seed": "0..9"})
+    make(bench, "0/2", "1/2")
+    bench.job(2, matrix={"seed": "0..1"})
+    theirs = make(bench, "0/2")[0].counts.planned
+    found = standing(bench.dataset)
+    assert found.counts.pending == 0
+    assert found.counts.planned == found.counts.saved > 4 > theirs
+    assert found.images_planned == found.images - found.images_unwanted
+
+
+def test_a_merge_after_a_choice_says_that_it_counts_the_choice(bench: Bench):
+    path = bench.job(2, matrix={"seed": [1, 2]})
+    chosen = load_job(path, only=["seed=1"])
+    asyncio.run(run_job(chosen, RunOptions()))
+    found = merge_dataset(bench.dataset)
+    assert (found.exit_code, found.counts.planned, found.only) == (ExitCode.OK, 2, ("seed=1",))
+    assert found.sentence() == "ok: every one of 2 chosen variants has its images"
+    assert cli.summary(bench.dataset)["only"] == ["seed=1"]
+    assert standing(bench.dataset).only == ("seed=1",)
+    make(bench, None)
+    assert standing(bench.dataset).only == ()
+    assert merge_dataset(bench.dataset).sentence() == "ok: every one of 4 variants has its images"
+
+
+def test_a_ledger_that_knows_no_job_counts_what_it_has_and_is_not_merged(bench: Bench):
+    bench.job(2)
+    make(bench, None)
+    bench.edit_ledger("DELETE FROM meta WHERE name IN ('planned', 'images_planned')")
+    found = standing(bench.dataset)
+    assert (found.counts.planned, found.counts.pending, found.images_planned) == (2, 0, 2)
+    assert "a run tells it" in found.caveat
+    with pytest.raises(UsageError, match="does not know what its job asks for; run the job"):
+        merge_dataset(bench.dataset)
