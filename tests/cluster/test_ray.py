@@ -6,6 +6,7 @@ Skipped where Ray is not installed. What the service counted is what decides.
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -145,7 +146,11 @@ def test_on_this_machine_and_the_key_is_in_none_of_its_logs(tmp_path: Path):
 
 def workers_of(node: Any) -> list[int]:
     """The processes in which *node* runs workers of ours."""
-    raylet = node.all_processes["raylet"][0].process.pid
+    return children(node.all_processes["raylet"][0].process.pid, b"ray::Worker")
+
+
+def children(of: int, called: bytes) -> list[int]:
+    """Those processes that the process *of* has started whose command line has *called* in it."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -153,9 +158,32 @@ def workers_of(node: Any) -> list[int]:
             name = (stat.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if parent == raylet and name.startswith(b"ray::Worker"):
+        if parent == of and called in name:
             found.append(int(stat.parent.name))
     return found
+
+
+@pytest.mark.slow
+def test_a_worker_whose_process_is_stopped_is_ended_and_its_shards_go_on(tmp_path: Path):
+    place = Path(mkdtemp(prefix="ray"))
+    cli.write_job(tmp_path / "job.yaml", [f"a pear {n}" for n in range(60)], run={"concurrency": 6})
+    patch = {"batchgen.cluster.driver.SILENT": 3.0, "batchgen.cluster.hands.LISTEN": 1.0}
+    with stand_in(latency="lognormal:0.9,1.6", size=2_000) as service:
+        env = {**env_of(service), "RAY_TMPDIR": str(place)}
+        command = ("run", "job.yaml", "--on", "ray")
+        with cli.start_batchgen(*command, cwd=tmp_path, env=env, patch=patch) as run:
+            _until(run, service, 10)
+            (raylet,) = children(run.pid, b"/raylet/raylet")
+            os.kill(children(raylet, b"ray::Worker")[0], signal.SIGSTOP)
+            code = run.wait(60)
+        stats, said = service.stats(), run.stderr
+    found = cli.summary(tmp_path / "out" / "job")
+    assert code in {ExitCode.OK, ExitCode.UNCERTAIN}, said
+    assert "a worker was lost" in said
+    assert "it has not answered for" in said
+    assert found["saved"] + found["uncertain"] == 60
+    assert stats["duplicate_submits"] == 0
+    rmtree(place)
 
 
 @pytest.mark.slow
