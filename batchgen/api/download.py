@@ -104,7 +104,10 @@ class Downloader:
                     if response.status in _REDIRECTS and "Location" in response.headers:
                         url = self._check(response.headers["Location"], base=url)
                         continue
-                    async for chunk in _body(response):
+                    _expect_image(response.status)
+                    meter = _Meter()
+                    while chunk := await response.content.readany():
+                        meter.count(len(chunk))
                         yield chunk
                     return
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
@@ -143,23 +146,30 @@ def _limits(end: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=left, sock_connect=CONNECT_TIMEOUT, sock_read=30)
 
 
-async def _body(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    if response.status in _GONE:
-        raise GoneError(f"HTTP {response.status}: the image is not there")
-    if response.status != 200:
-        raise DownloadError(f"HTTP {response.status} instead of the image")
-    size = 0
-    since, size_then = time.monotonic(), 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > MAX_IMAGE_BYTES:
+def _expect_image(status: int) -> None:
+    if status in _GONE:
+        raise GoneError(f"HTTP {status}: the image is not there")
+    if status != 200:
+        raise DownloadError(f"HTTP {status} instead of the image")
+
+
+class _Meter:
+    """How much of an image has come, and how fast."""
+
+    def __init__(self) -> None:
+        self._size = self._size_then = 0
+        self._since = time.monotonic()
+
+    def count(self, size: int) -> None:
+        """So many bytes more. Raises DownloadError for too many of them, or too few for long."""
+        self._size += size
+        if self._size > MAX_IMAGE_BYTES:
             raise DownloadError(f"an image of more than {MAX_IMAGE_BYTES >> 20} MiB")
-        seconds = time.monotonic() - since
+        seconds = time.monotonic() - self._since
         if seconds >= RATE_WINDOW:
-            if size - size_then < MIN_RATE * seconds:
+            if self._size - self._size_then < MIN_RATE * seconds:
                 raise DownloadError(f"the image came at less than {MIN_RATE} bytes a second")
-            since, size_then = since + seconds, size
-        yield chunk
+            self._since, self._size_then = self._since + seconds, self._size
 
 
 def _explained(error: Exception) -> DownloadError:

@@ -82,12 +82,17 @@ class Answer:
 
     code: int
     """Its own, or else the HTTP status."""
-    message: str
     data: Mapping[str, Any] | None
     enveloped: bool
     """Whether it has a code of its own; a gateway's JSON page has none."""
     whole: Mapping[str, Any]
     """All of it, ``data`` included."""
+
+    @property
+    def message(self) -> str:
+        """The first text in it that says why: clients have met all of these fields."""
+        fields = ("message", "error", "detail", "errors")
+        return next(filter(None, (_reason(self.whole.get(name)) for name in fields)), "")
 
     @property
     def names_something(self) -> bool:
@@ -144,7 +149,6 @@ def read_answer(status: int, body: bytes) -> Answer:
     data = value.get("data")
     return Answer(
         code=status if code is None else code,
-        message=_message(value),
         data=data if isinstance(data, dict) else None,
         enveloped=code is not None,
         whole=value,
@@ -211,7 +215,7 @@ def _names(value: object) -> bool:
 def _outputs(value: object) -> tuple[str, ...]:
     # Strings by the API page; other official clients also allow objects and a single string.
     items = value if isinstance(value, list) else [value] if isinstance(value, str) else []
-    return tuple(_output_url(item) for item in items)
+    return tuple(map(_output_url, items))
 
 
 def _output_url(item: object) -> str:
@@ -222,7 +226,7 @@ def _output_url(item: object) -> str:
 
 def _flags(value: object) -> tuple[bool | None, ...]:
     items = value if isinstance(value, list) else []
-    return tuple(item if isinstance(item, bool) else None for item in items)
+    return tuple([item if isinstance(item, bool) else None for item in items])
 
 
 def _inference_ms(data: Mapping[str, Any]) -> int | None:
@@ -231,12 +235,6 @@ def _inference_ms(data: Mapping[str, Any]) -> int | None:
     # 0 stands in the submit answer for "not measured yet".
     whole = _whole(value) or 0
     return whole if whole > 0 else None
-
-
-def _message(value: Mapping[str, Any]) -> str:
-    """The first text that says why: clients have met all of these fields."""
-    found = (_reason(value.get(name)) for name in ("message", "error", "detail", "errors"))
-    return next(filter(None, found), "")
 
 
 def _reason(value: object) -> str:

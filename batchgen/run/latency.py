@@ -19,10 +19,10 @@ PRIOR_FROM = 0.5
 # What one of them lies apart, in buckets: as with a median of 8 s and one in twenty over 20 s.
 PRIOR_APART = 12.0
 YOUNG = 30
-# Once so much was observed, older observations fade: after as many more they count two fifths.
+# Once so much was observed, older observations fade: after as many more they count under a half.
 MEMORY = 1_000
-# Observations after which the poll times are worked out anew (10 ms), but for the first few.
-RENEW = 200
+# Observations after which the poll times are worked out anew (2 to 10 ms), but for the first few.
+RENEW = 500
 # Polls that the shortest allowed interval may cost while a finished image lies unnoticed. For a
 # median of 8 s and 2 s between polls, 5 gives 3.6 polls and 1.15 s, where asking every 2 s gives
 # 5.2 polls and 1.0 s.
