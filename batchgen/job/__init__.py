@@ -8,7 +8,7 @@ Pure: no network, no clock. Begin reading at ``load``, which holds the threads.
 * values: ``models``, ``known``, ``axes``, ``matrix``, ``rules``, ``sweep``
 * prompts: ``prompts``, ``prompt``, ``promptfiles``, ``parquetfiles``, ``templates``
 * one prompt for many: ``wildcards``, ``choices``, ``wordlists``
-* expansion: ``expand``, ``boxes``, ``distinct``, ``variants``
+* expansion: ``expand``, ``excluding``, ``boxes``, ``distinct``, ``variants``
 * their order: ``positions``, ``shuffle``, ``balance``
 * keys and names: ``canonical``, ``keys``, ``names``, ``unique``
 * what comes of it: ``load``, ``job``, ``outline``, ``advice``, ``origins``

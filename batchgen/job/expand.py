@@ -14,6 +14,7 @@ from types import MappingProxyType
 from batchgen.job.axes import AxisError, Values
 from batchgen.job.boxes import REPEAT, Box, Grid
 from batchgen.job.distinct import DRAWN
+from batchgen.job.excluding import Exclusions
 from batchgen.job.files import Place
 from batchgen.job.known import Known
 from batchgen.job.models import find_model
@@ -188,28 +189,28 @@ class Expander:
         return Grid(model=model, values=given, labels=labels, words=words, places=places)
 
     def _ruled(self, grids: list[Grid], rules: frozenset[int], used: frozenset[str]) -> list[Grid]:
-        for number in sorted(rules):
+        every = [(number, self.sweep.rules[number]) for number in sorted(rules)]
+        out = Exclusions(rules=[own for own in every if own[1].excludes], touched=self.touched)
+        grids = [piece for grid in grids for piece in out.left_of(grid)]
+        for number, _ in every[len(out.rules) :]:  # what is left out stands first
             grids = [piece for grid in grids for piece in self._under(number, grid, used)]
         return grids
 
     def _under(self, number: int, grid: Grid, used: frozenset[str]) -> Iterator[Grid]:
         """The pieces of *grid* after that rule."""
         rule = self.sweep.rules[number]
-        touched = grid.within(rule.where)
-        if touched is None:
-            if not rule.only:
-                yield grid
+        if (touched := grid.within(rule.where)) is None:
+            yield from () if rule.only else (grid,)
             return
         self.touched.add(number)
         if rule.only:
             yield touched
             return
         yield from grid.minus(touched)
-        if rule.then is None:
-            return
-        sent = {n: Values((v,)) for n, v in rule.then.items() if self.sweep.sends(n)}
-        words = {n: v for n, v in rule.then.items() if n not in sent}
-        places = {**touched.places, **dict.fromkeys(rule.then, rule.place)}
+        then = rule.then or _NONE
+        sent = {n: Values((v,)) for n, v in then.items() if self.sweep.sends(n)}
+        words = {n: v for n, v in then.items() if n not in sent}
+        places = {**touched.places, **dict.fromkeys(then, rule.place)}
         yield replace(
             touched.with_values(sent),
             labels={**touched.labels, **{n: v for n, v in words.items() if n in used}},

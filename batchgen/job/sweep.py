@@ -66,6 +66,11 @@ class Rule:
     only: bool = False
     """Whether all variants are left out but these."""
 
+    @property
+    def excludes(self) -> bool:
+        """Whether it leaves variants out, and no others."""
+        return self.then is None and not self.only
+
     def touches(self, prompt_id: str) -> bool:
         """Whether there may be variants of that prompt that it is about."""
         return "prompt" not in self.where or prompt_id in self.where["prompt"]
