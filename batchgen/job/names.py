@@ -18,6 +18,9 @@ _WIDTHS = (60, 30, 15, 8)  # characters a value may fill: fewer where the part w
 _MAX_KEY = 20
 _WHOLE = frozenset({"key", "variant_key", "index"})  # never cut
 _MAX_VALUE = 1_000  # characters of a value that are looked at
+_RATIO = re.compile(r"(?<=\d):(?=\d)")
+_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+_ODD_IN_PART = re.compile(r"[^A-Za-z0-9._ -]+")
 
 # Hugging Face's image folder guesses splits from these words between - . _ space digits and /,
 # and then silently drops rows and metadata (datasets 5.2).
@@ -144,14 +147,16 @@ def _fill(part: str, filled: Mapping[str, str]) -> str:
             part,
         )
 
-    return next((name for name in map(fill, _WIDTHS) if len(name) <= _MAX_PART), fill(_WIDTHS[-1]))
+    fitting = (name for name in map(fill, _WIDTHS) if len(name) <= _MAX_PART)
+    return next(fitting, None) or fill(_WIDTHS[-1])
 
 
 def safe_part(text: str) -> str:
     """*text* in letters, digits, ``.``, ``_`` and ``-``; ``16:9`` becomes ``16x9``."""
-    text = re.sub(r"(?<=\d):(?=\d)", "x", text[:_MAX_VALUE])
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-")[:60] or "x"
+    text = _RATIO.sub("x", text[:_MAX_VALUE])
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _ODD.sub("-", text).strip("-")[:60] or "x"
 
 
 def safe_name(prompt_id: str) -> str:
@@ -161,7 +166,7 @@ def safe_name(prompt_id: str) -> str:
 
 def _tidy(part: str) -> str:
     # The pattern of a repair comes from a ledger, which others may have edited.
-    plain = re.sub(r"[^A-Za-z0-9._ -]+", "-", part).strip(" .").lstrip("-. ")
+    plain = _ODD_IN_PART.sub("-", part).strip(" .").lstrip("-. ")
     stem, dot, rest = (plain or "x").partition(".")
     stem = stem.rstrip()
     return f"{stem}x{dot}{rest}" if _DEVICE.fullmatch(stem) else f"{stem}{dot}{rest}"
