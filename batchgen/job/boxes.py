@@ -7,7 +7,7 @@ text, the model) makes boxes of its own.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from batchgen.job.axes import Values
 from batchgen.job.files import Place
@@ -35,11 +35,11 @@ class Grid:
     """What placeholders stand for, parameters apart."""
     places: Mapping[str, Place]
     """Where a value was given, for those that were not set on the prompt."""
+    size: int = field(init=False, repr=False, compare=False)
+    """How many variants each box has, by multiplication: once, for it is asked all the time."""
 
-    @property
-    def size(self) -> int:
-        """How many variants each box has, by multiplication."""
-        return math.prod(map(len, self.values.values()))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", math.prod(map(len, self.values.values())))
 
     def with_values(self, changed: Mapping[str, Values]) -> "Grid":
         """The same with other values of some parameters; a new one comes last."""

@@ -152,9 +152,9 @@ class PromptReader:
         for name in sorted({"id", "text", "prompt"} & set(shared)):
             self._refuse(place(name, True), f"expected either file or {name}, got both")
             return
-        path = Path(item.file)
+        path, home = Path(item.file), place("file", False)
         if item.file not in STDIN:
-            path = folder_of(place("file", False)) / item.file
+            path = folder_of(home) / item.file
         try:
             for row_place, fields in read_rows(path):
 
@@ -164,11 +164,11 @@ class PromptReader:
                     beside = name in shared and name not in own
                     return place(name, of_key) if beside else row
 
-                yield _Raw(fields={**shared, **fields}, place=where, home=place("file", False))
+                yield _Raw(fields={**shared, **fields}, place=where, home=home)
         except JobError as error:
             self.problems.extend(error.problems)
         except UsageError as error:
-            self._refuse(place("file", False), str(error))
+            self._refuse(home, str(error))
 
     def _prompt(self, raw: _Raw) -> Prompt | None:
         before = len(self.problems)

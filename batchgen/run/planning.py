@@ -192,6 +192,9 @@ class ToDo:
         """The variants that were never submitted, or only turned away."""
         ledger, variants = self.ledger, self.variants
         counts = ledger.counts()
+        if not counts:  # a new dataset: no key needs to be looked up
+            yield from (_planned(v) for v in variants if ledger.part(v.key))
+            return
         left = self.planned - counts.total() + counts[State.PLANNED]
         for start in range(0, len(variants), _KEYS):
             if left <= 0:  # the last ones are seldom the last of the job
