@@ -29,6 +29,7 @@ MOST_PROMPTS = 100
 # It names files in exports and members of archives: a manifest is only a file, and anybody's.
 _KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _MOST = 2**63  # what SQLite can hold
+_LOOKED_AT = ("file_name", "variant_key", "prompt_id", "image_index", "bytes", "sha256")
 _TABLES = """
 CREATE TABLE images (
     ending TEXT, key TEXT, number INTEGER, place INTEGER, bytes INTEGER, sha256 TEXT, looks TEXT,
@@ -82,7 +83,7 @@ class View:
         """
         view = cls(folder=folder, treatment=read_treatment(folder), go_on=go_on)
         # A file of its own that goes away with the connection: sorted on disk, not in memory.
-        view._db = sqlite3.connect("")
+        view._db = sqlite3.connect("", isolation_level=None)
         view._holdings = Holdings(folder)
         try:
             view._read()
@@ -92,7 +93,9 @@ class View:
         return view
 
     def _read(self) -> None:
+        self._db.execute("PRAGMA journal_mode = OFF")  # nothing is ever taken back
         self._db.executescript(_TABLES)
+        self._db.execute("BEGIN")
         seen: defaultdict[str, set[Kind | None]] = defaultdict(set)
         for place, row in _placed_rows(self.folder.manifest_jsonl):
             self._may_go_on()
@@ -220,19 +223,24 @@ def _row(line: bytes, manifest: Path) -> dict[str, object]:
             json_line(row).encode()  # half a character, which JSON can hold and no file
     except (ValueError, RecursionError):
         row = None
-    whole = isinstance(row, dict) and all(
-        isinstance(row.get(name), kind)
-        for name, kind in (("file_name", str), ("variant_key", str), ("prompt_id", str),
-                           ("image_index", int), ("bytes", int), ("sha256", str | None))
-    )  # fmt: skip
-    if not (
-        whole
-        and _KEY.fullmatch(row["variant_key"])
-        and 0 <= row["image_index"] < _MOST
-        and 0 <= row["bytes"] < _MOST
-    ):
-        raise StorageError(
-            f"{manifest} holds a line that is no row of an image; "
-            f"batchgen verify {manifest.parent} --repair mends it"
-        )
-    return row  # type: ignore[no-any-return]  # a dict, as was just seen
+    if isinstance(row, dict) and _is_whole(row):
+        return row
+    raise StorageError(
+        f"{manifest} holds a line that is no row of an image; "
+        f"batchgen verify {manifest.parent} --repair mends it"
+    )
+
+
+def _is_whole(row: Mapping[str, object]) -> bool:
+    file_name, key, prompt_id, number, size, sha256 = map(row.get, _LOOKED_AT)
+    return (
+        isinstance(file_name, str)
+        and isinstance(key, str)
+        and isinstance(prompt_id, str)
+        and isinstance(number, int)
+        and isinstance(size, int)
+        and (sha256 is None or isinstance(sha256, str))
+        and _KEY.fullmatch(key) is not None
+        and 0 <= number < _MOST
+        and 0 <= size < _MOST
+    )
