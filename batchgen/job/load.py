@@ -34,6 +34,8 @@ from batchgen.job.wordlists import WordLists
 
 __all__ = ["Job", "Pace", "load_job"]
 
+_COUNTED = 200_000  # variants at most, which takes some seconds
+
 
 def load_job(path: str | Path, *, overrides: Sequence[str] = (), only: Sequence[str] = ()) -> Job:
     """Read and check the job file at *path*.
@@ -192,7 +194,9 @@ class _Loader:
         more = Expander(sweep=sweep.bare(), refuse=self._refuse_at, columns=named, every_axis=False)
         asked = sum(map(main.size, prompts)) + sum(map(more.size, added))
         most = min(self.shape.run.max_variants, sys.maxsize)  # a sequence cannot be longer
-        if asked > most and not sweep.rules:
+        # Not every text of a prompt with wildcards need use every word: these are counted.
+        wild = asked <= _COUNTED and any(prompt.wild for prompt in prompts)
+        if asked > most and not sweep.rules and not wild:
             self._too_many(asked, most, shown)
             return None
         try:
@@ -235,12 +239,7 @@ class _Loader:
             )
         return distinct
 
-    def _job(
-        self,
-        prompts: tuple[Prompt, ...],
-        shown: Outline,
-        boxes: Sequence[Box],
-    ) -> Job:
+    def _job(self, prompts: tuple[Prompt, ...], shown: Outline, boxes: Sequence[Box]) -> Job:
         output = self.shape.output
         variants = self._ordered(Variants(boxes), shown)
         return Job(

@@ -357,6 +357,16 @@ def test_what_is_added_counts_as_what_it_says_and_no_more(load):
     assert len(job.variants) == 6
 
 
+def test_texts_with_wildcards_count_for_the_words_that_they_use(load, refusals):
+    text = 'name: k\nprompts: [{text: "{A|No} cup {in {light}|alone}", sample: all}]\n'
+    text += "matrix: {light: [a, b, c], seed: 1..2}\nrun: {max_variants: 16}\n"
+    assert len(load(text).variants) == 16  # two texts of four use the word
+    assert "expected at most 15 variants, got 16 (" in refusals(text.replace("16}", "15}"))[0]
+    # So many are not looked through to see whether they are a few less.
+    many = text.replace("1..2}", "1..20000}")
+    assert "expected at most 16 variants, got 240,000 (" in refusals(many)[0]
+
+
 def test_a_sample_that_the_weights_leave_short_is_warned_of(load):
     job = load('name: k\nprompts: [{text: "{100000::a|0.000001::b}", sample: 2}, b]\n')
     assert len(job.variants) == 2
