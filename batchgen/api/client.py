@@ -173,10 +173,9 @@ class ServiceClient:
             method, url, data=data, timeout=limits, allow_redirects=False
         ) as response:
             body = bytearray()
-            async for chunk in response.content.iter_chunked(64 * 1024):
+            # Of more, which the decoder refuses, the rest need not be read.
+            while len(body) <= most and (chunk := await response.content.readany()):
                 body += chunk
-                if len(body) > most:
-                    break  # the decoder refuses it; the rest need not be read
             took = (asyncio.get_running_loop().time() - began) * 1000
             log.debug("%s %s: HTTP %d in %.0f ms", method, url.raw_path, response.status, took)
             self._learn_clock(response.headers.get("Date", ""))

@@ -27,17 +27,18 @@ async def live(run: Context, entry: Entry, release: Release) -> None:
     The place is free as soon as the prediction has ended: downloads are bounded on their own, so a
     slow image host never idles a paid slot.
     """
+    run.tally.slots.begin(entry)
     try:
-        with run.tally.slots.taken(entry):
-            entry, prediction = await _make(run, entry, release)
-            if prediction:
-                run.tally.slots.now(Step.COLLECTING, entry)
-                entry = await collect(run, entry, prediction)
+        entry, prediction = await _make(run, entry, release)
+        if prediction:
+            run.tally.slots.now(Step.COLLECTING, entry)
+            entry = await collect(run, entry, prediction)
         if entry.state in LOST:
             run.hooks.failure(failure_row(entry))
     except StorageError as error:
         run.stop.leave(ExitCode.STORAGE, str(error))
     finally:
+        run.tally.slots.end(entry)
         run.hooks.progress(run.tally)
 
 

@@ -1,8 +1,7 @@
 """What each variant in flight is doing, for whoever wonders why nothing seems to move."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,14 +43,13 @@ class Slots:
         """How many wait to be submitted."""
         return sum(slot.step is Step.WAITING for slot in self._slots.values())
 
-    @contextmanager
-    def taken(self, entry: Entry) -> Iterator[None]:
-        """The variant of *entry* is on its way while the block lasts."""
+    def begin(self, entry: Entry) -> None:
+        """The variant of *entry* is on its way from now on."""
         self._slots[entry.key] = Slot(entry=entry, step=Step.WAITING, since=self._clock())
-        try:
-            yield
-        finally:
-            del self._slots[entry.key]
+
+    def end(self, entry: Entry) -> None:
+        """The variant of *entry* is not on its way any more."""
+        del self._slots[entry.key]
 
     def now(self, step: Step, entry: Entry) -> None:
         """The variant of *entry* has begun with *step*."""

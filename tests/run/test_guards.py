@@ -115,19 +115,20 @@ async def test_stragglers_are_named_when_nothing_moves_and_less_and_less_often(c
     now = 0.0
     slots = Slots(lambda: now)
     tally = Tally(images_planned=9, images=0, nsfw=0, spent_micros=0, slots=slots)
-    with slots.taken(variant("a")), slots.taken(variant("b")):
-        now = 40.0
-        slots.now(Step.SUBMITTING, variant("b"))
-        now = 100.0
-        moved = [
-            None,
-            None,
-            lambda: setattr(tally, "polls", 7),
-            lambda: setattr(tally, "submits", 1),
-        ]
-        stop = FakeStop(*moved)
-        with caplog.at_level(logging.WARNING):
-            await guards.watch_moves(stop, tally, 300)
+    slots.begin(variant("a"))
+    slots.begin(variant("b"))
+    now = 40.0
+    slots.now(Step.SUBMITTING, variant("b"))
+    now = 100.0
+    moved = [
+        None,
+        None,
+        lambda: setattr(tally, "polls", 7),
+        lambda: setattr(tally, "submits", 1),
+    ]
+    stop = FakeStop(*moved)
+    with caplog.at_level(logging.WARNING):
+        await guards.watch_moves(stop, tally, 300)
     assert stop.pauses == [300, 600, 1200, 2400, 300]
     said = [record.getMessage() for record in caplog.records]
     assert said[:3] == [
