@@ -72,7 +72,7 @@ def _verdict(contents: Contents) -> tuple[str, str, str]:
         )
         if (count := _count(standing, name))
     ]  # fmt: skip
-    chosen = " chosen" if standing.get("only") else ""
+    chosen = "" if standing.get("only") in (None, "[]") else " chosen"  # a list as a page shows it
     sentence = f"{saved - short:,} of {planned:,}{chosen} variants have all their images"
     sentence += f": {', '.join(others)}." if others else "."
     if standing.get("running"):

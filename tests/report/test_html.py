@@ -131,3 +131,11 @@ def test_the_verdict_is_that_of_the_counts(tmp_path, standing, word):
     text = "".join(page(contents, [""], datetime(2026, 11, 27, tzinfo=UTC)))
     assert f"<b>{word}</b>" in text
     assert "27 November 2026, 00:00 UTC" in text
+
+
+@pytest.mark.parametrize(("only", "says"), [([], "1 of 1 variants"), (["seed=1"], "1 chosen var")])
+def test_the_verdict_says_when_only_some_were_chosen(tmp_path, only, says):
+    dataset(tmp_path, [image_row(tmp_path, 0)])
+    standing = {"planned": 1, "saved": 1, "class": "ok", "only": only}
+    contents = read_contents(tmp_path, standing=standing)
+    assert says in "".join(page(contents, [""], datetime(2026, 11, 27, tzinfo=UTC)))
