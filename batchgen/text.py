@@ -51,6 +51,11 @@ def starred(text: str) -> str:
     return text
 
 
+def counted(number: int, thing: str) -> str:
+    """``1 image``, ``1,200 images``; for a *thing* whose plural ends in s."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 def money(usd: float | None, *, free: bool = False) -> str:
     """``$1.44``, ``none`` on the local service, ``unknown`` without a price."""
     if free:

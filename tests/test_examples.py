@@ -106,7 +106,7 @@ PYTHON = ROOT / "docs/python.md"
     ("number", "said"),
     [
         (0, r"OK 3 0.0\na-[\w-]+ (True|False) images/.*\n(.*\n){2}"),
-        (1, r"incomplete: this run was limited to 1 submits; 2 variants are left, .*\n"),
+        (1, r"incomplete: this run was limited to 1 submit; 2 variants are left, .*\n"),
         (2, r"(20\d\d-.*Z images/.*\n){3}ok: every one of 3 variants has its images\n"),
         (3, r"run \w{8} of three\n(saved images/.* (True|False)\n){3}"),
         (4, r"wrong.yaml:3:10: .* has no parameter 'sed'; did you mean 'seed'\?\n(.*\n){2}"),

@@ -55,6 +55,7 @@ def export(
 
     from batchgen.dataset.export import export_dataset
     from batchgen.dataset.shards import Limits
+    from batchgen.text import counted
 
     limits = Limits(images=shard_images, bytes=shard_size)
     with counting("images") as watch:
@@ -63,6 +64,6 @@ def export(
         if as_json:
             show_json({**asdict(done), "folder": str(done.folder)})
         else:
-            shards = f" in {done.shards:,} shard{'s' * (done.shards != 1)}" if done.shards else ""
-            show(f"{done.images:,} images{shards} in {done.folder}")
+            shards = f" in {counted(done.shards, 'shard')}" if done.shards else ""
+            show(f"{counted(done.images, 'image')}{shards} in {done.folder}")
     tell(f"batchgen: ok: exported to {form}")

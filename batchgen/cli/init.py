@@ -33,6 +33,7 @@ def init(path: Path, prompts: Path | None) -> None:
     from batchgen.errors import BatchgenError
     from batchgen.job.load import load_job
     from batchgen.job.schema import job_schema
+    from batchgen.text import counted
 
     _write_new(path, _starter(path, prompts))
     try:
@@ -40,8 +41,8 @@ def init(path: Path, prompts: Path | None) -> None:
     except BatchgenError:
         path.unlink()  # the prompts are of no use, and so is a job of them
         raise
-    number = "1 prompt" if len(job.prompts) == 1 else f"{len(job.prompts):,} prompts"
-    show(f"wrote {path}: {number}, {job.image_count():,} images")
+    prompts, images = counted(len(job.prompts), "prompt"), counted(job.image_count(), "image")
+    show(f"wrote {path}: {prompts}, {images}")
     schema = path.with_name(_SCHEMA)
     if not schema.exists():
         _write_new(schema, json.dumps(job_schema(), indent=2) + "\n")

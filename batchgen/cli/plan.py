@@ -104,6 +104,11 @@ def _line(job: "Job", variant: "Variant", state: str, *, free: bool) -> dict[str
         "request": dict(variant.request),
         "images": images,
         "price_usd": None if cost is None else cost / 1e6,
-        # The service names no file type before the image is there; Imagen sends PNG.
-        "file_names": [f"{job.image_name(variant, index)}.png" for index in range(images)],
+        "file_names": [f"{job.image_name(variant, n)}{_ending(variant)}" for n in range(images)],
     }
+
+
+def _ending(variant: "Variant") -> str:
+    """What the request asks for by a name that many models have; Imagen sends PNG unasked."""
+    asked = str(variant.request.get("output_format", "png")).lower()
+    return {"jpeg": ".jpg", "jpg": ".jpg", "webp": ".webp"}.get(asked, ".png")

@@ -261,7 +261,7 @@ def _end(ended: "Outcome | _Unstarted", *, quiet: bool, as_json: bool) -> int:
 def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
     """Show what a run, or a merge of several that *ran* before, has come to."""
     from batchgen.cli.words import spend, table
-    from batchgen.text import duration, size
+    from batchgen.text import counted, duration, size
 
     c = outcome.counts
     others = {
@@ -272,9 +272,10 @@ def print_outcome(outcome: "Outcome", *, ran: bool = True) -> None:
         "left": c.pending,
     }
     states = "".join(f", {number:,} {name}" for name, number in others.items() if number)
-    counts = {"submits": outcome.submits, "polls": outcome.polls, "retries": outcome.retries}
-    made = f"{outcome.images_made:,} images in {duration(outcome.wall_s)}"
-    asked = ", ".join(f"{number or 0:,} {name}" for name, number in counts.items())
+    counts = {"submit": outcome.submits, "poll": outcome.polls}
+    made = f"{counted(outcome.images_made, 'image')} in {duration(outcome.wall_s)}"
+    asked = ", ".join(counted(number or 0, name) for name, number in counts.items())
+    asked += f", {outcome.retries or 0:,} {'retry' if outcome.retries == 1 else 'retries'}"
     flagged = f"{outcome.nsfw:,} flagged NSFW"
     odd = ", ".join(f"{count:,} {flag}" for flag, count in (outcome.flags or {}).items())
     rows = [

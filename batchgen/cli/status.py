@@ -56,7 +56,7 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.dataset.reading import no_dataset
     from batchgen.run.history import past_runs
-    from batchgen.text import duration, money
+    from batchgen.text import counted, duration, money
 
     dataset = DatasetFolder(folder)
     if not dataset.state.is_dir():
@@ -68,7 +68,7 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
         return
     for run in runs:
         ended = f"{run.word} ({run.exit_code})" if run.word else "no end: it runs, or was killed"
-        facts = [f"{run.images_made:,} images"] if run.images_made is not None else []
+        facts = [counted(run.images_made, "image")] if run.images_made is not None else []
         facts += [duration(run.wall_s)] if run.wall_s is not None else []
         facts += [money(run.spent_usd)] if run.spent_usd else []
         why = f"; {run.why}" if run.why else ""

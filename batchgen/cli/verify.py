@@ -47,6 +47,7 @@ def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> i
 
 def _print(found: "Findings") -> None:
     from batchgen.cli.words import table
+    from batchgen.text import counted
 
     table(
         [
@@ -58,9 +59,9 @@ def _print(found: "Findings") -> None:
         ]
     )
     if found.rebuilt is not None:
-        show(f"rebuilt   a ledger of {found.rebuilt:,} variants")
+        show(f"rebuilt   a ledger of {counted(found.rebuilt, 'variant')}")
     if found.fetched:
-        show(f"fetched   {found.fetched:,} images again, for free")
+        show(f"fetched   {counted(found.fetched, 'image')} again, for free")
     if found.costly:
         show(f"costly    {_some(found.costly)}")
 

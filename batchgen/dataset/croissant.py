@@ -5,6 +5,7 @@ import json
 
 from batchgen.dataset.folder import write_whole
 from batchgen.dataset.view import View
+from batchgen.text import counted
 
 _TYPES = {"bool": "sc:Boolean", "int": "sc:Integer", "float": "sc:Float", "text": "sc:Text"}
 # As mlcroissant 1.1 writes it; readers warn of anything that is missing.
@@ -65,7 +66,9 @@ def write_croissant(view: View, name: str) -> None:
         "@type": "sc:Dataset",
         "name": name,
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "description": f"{view.count:,} synthetic images of {view.prompts:,} prompts.",
+        "description": (
+            f"{counted(view.count, 'synthetic image')} of {counted(view.prompts, 'prompt')}."
+        ),
         "distribution": [
             {
                 "@type": "cr:FileObject",

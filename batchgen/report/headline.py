@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from batchgen.report.contents import Contents, number
-from batchgen.text import duration, money, size
+from batchgen.text import counted, duration, money, size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def _verdict(contents: Contents) -> tuple[str, str, str]:
     standing = contents.standing
     planned = _count(standing, "planned")
     if not planned:
-        return "wait", "no run has ended", f"{contents.total:,} images so far."
+        return "wait", "no run has ended", f"{counted(contents.total, 'image')} so far."
     saved, short = _count(standing, "saved"), _count(standing, "short")
     others = [
         f"{count:,} {words}"

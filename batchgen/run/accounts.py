@@ -8,6 +8,7 @@ from batchgen.errors import ExitCode
 from batchgen.ledger.entry import State, Totals
 from batchgen.ledger.store import Ledger
 from batchgen.run.stop import PRECEDENCE, Stop
+from batchgen.text import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +88,19 @@ class Outcome:
     def sentence(self) -> str:
         """The class in words, and what to do next: the last line of a run."""
         c = self.counts
-        asked = f"{c.planned:,} chosen" if self.only else f"{c.planned:,}"
+        chosen = " chosen" if self.only else ""
         again = "none is left to be made"
         if c.pending:
-            again = f"{c.pending:,} variants are left, run again to go on"
+            are = "is" if c.pending == 1 else "are"
+            again = f"{counted(c.pending, 'variant')} {are} left, run again to go on"
         match self.exit_code:
             case ExitCode.OK:
-                words = f"every one of {asked} variants has its images"
+                words = (
+                    f"every one of {counted(c.planned, f'{chosen} variant'.strip())} has its images"
+                )
             case ExitCode.PARTIAL:
                 lost = c.failed + c.expired + c.short
-                words = f"{lost:,} of {asked} variants have not all their images"
+                words = f"{lost:,} of {c.planned:,}{chosen} variants have not all their images"
                 words += "; failures.jsonl says why"
             case ExitCode.UNCERTAIN:
                 words = (

@@ -16,6 +16,7 @@ from batchgen.ledger.entry import Entry, State, TakenIdError
 from batchgen.ledger.fields import Fields
 from batchgen.run.context import Context, now
 from batchgen.run.slots import Step
+from batchgen.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def _say_spent(run: Context) -> None:
     budget = (run.pace.budget_micros or 0) / 1e6
     why = f"the next submit would exceed the budget of ${budget:g}: raise it"
     if run.spend.submits_left == 0 and run.pace.limit is not None:
-        why = f"this run was limited to {run.pace.limit:,} submits"
+        why = f"this run was limited to {counted(run.pace.limit, 'submit')}"
     run.stop.no_more_submits(ExitCode.INCOMPLETE, why)
 
 

@@ -86,7 +86,7 @@ def test_without_verbose_no_request_is_logged(bench: Bench):
     assert bench.run().returncode == 0
     log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
     assert " INFO poll of " in log
-    assert log.endswith(" ends: ok: every one of 1 variants has its images\n")
+    assert log.endswith(" ends: ok: every one of 1 variant has its images\n")
     assert "DEBUG" not in log
 
 

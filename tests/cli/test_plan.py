@@ -4,8 +4,12 @@ import json
 import subprocess
 from typing import Any
 
+import pytest
+
+from batchgen.cli.plan import _line
+from batchgen.job.load import load_job
 from tests.support.bench import Bench
-from tests.support.cli import command, environment, run_batchgen
+from tests.support.cli import command, environment, run_batchgen, write_job
 from tests.support.picture import canonical
 
 KEYS = [
@@ -87,3 +91,13 @@ def test_a_reader_that_has_seen_enough_of_a_plan_is_no_error(bench: Bench):
         assert json.loads(process.stdout.readline())["prompt_id"]
         process.stdout.close()
         assert (process.stderr.read(), process.wait(30)) == (b"", 0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ending"), [("jpeg", "jpg"), ("WEBP", "webp"), ("png", "png"), (None, "png")]
+)
+def test_a_plan_names_files_by_the_format_that_is_asked_for(tmp_path, asked, ending):
+    params = {"num_images": 2} | ({"output_format": asked} if asked else {})
+    job = load_job(write_job(tmp_path / "job.yaml", ["a"], model="some/model", params=params))
+    names = _line(job, job.variants[0], "planned", free=False)["file_names"]
+    assert [str(name).rsplit(".")[-1] for name in names] == [ending] * 2  # type: ignore[attr-defined]

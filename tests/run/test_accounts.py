@@ -91,3 +91,34 @@ def test_every_end_has_a_sentence_that_begins_with_its_class(code):
     assert "\n" not in sentence
     found = outcome.summary()
     assert (found["exit_code"], found["class"], found["planned"]) == (int(code), code.word, 10)
+
+
+@pytest.mark.parametrize(
+    ("some", "only", "says"),
+    [
+        ({"saved": 1}, (), "ok: every one of 1 variant has its images"),
+        ({"saved": 2}, ("seed=1",), "ok: every one of 2 chosen variants has its images"),
+        ({"failed": 1, "saved": 1}, ("seed=1",), "1 of 2 chosen variants have not all"),
+        ({"pending": 1}, (), "; 1 variant is left, run again to go on"),
+        ({"pending": 1200}, (), "; 1,200 variants are left, run again to go on"),
+    ],
+)
+def test_a_sentence_counts_one_as_one_and_says_what_was_chosen(some, only, says):
+    found = counts(**some)
+    outcome = Outcome(
+        job="pears",
+        dataset=Path("out"),
+        service="local",
+        exit_code=exit_code(found, Stop()),
+        why="",
+        counts=found,
+        images=1,
+        images_planned=1,
+        nsfw=0,
+        bytes=5,
+        spent_usd=None,
+        reserved_usd=None,
+        refund_expected_usd=None,
+        only=only,
+    )
+    assert says in outcome.sentence()
