@@ -41,8 +41,8 @@ def init(path: Path, prompts: Path | None) -> None:
     except BatchgenError:
         path.unlink()  # the prompts are of no use, and so is a job of them
         raise
-    prompts, images = counted(len(job.prompts), "prompt"), counted(job.image_count(), "image")
-    show(f"wrote {path}: {prompts}, {images}")
+    number, images = counted(len(job.prompts), "prompt"), counted(job.image_count(), "image")
+    show(f"wrote {path}: {number}, {images}")
     schema = path.with_name(_SCHEMA)
     if not schema.exists():
         _write_new(schema, json.dumps(job_schema(), indent=2) + "\n")
