@@ -134,6 +134,7 @@ class _Folders:
         self._root = root
         self._fresh = fresh
         self._open: dict[Names, int] = {}
+        self._below: dict[Names, list[Names]] = {}
         self._synced: dict[Names, OSError | None] = {}
         self._changed: set[Names] = set()
 
@@ -174,7 +175,7 @@ class _Folders:
             self._synced[names] = None
             try:
                 os.fsync(self._open[names])
-                self._fresh -= {made for made in self._open if made[:-1] == names}
+                self._fresh.difference_update(self._below.get(names, ()))
             except OSError as error:  # told once only: the next sync would call all well
                 self._synced[names] = error
         if failed := self._synced.get(names):
@@ -196,6 +197,7 @@ class _Folders:
         """A descriptor of the folder *names*, made where it is missing."""
         if names not in self._open:
             self._open[names] = self._opened(names)
+            self._below.setdefault(names[:-1], []).append(names)
         return self._open[names]
 
     def _opened(self, names: Names) -> int:
