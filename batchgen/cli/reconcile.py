@@ -37,6 +37,7 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
 
     from batchgen.cli.logs import logging_to
     from batchgen.dataset.folder import DatasetFolder
+    from batchgen.text import counted
 
     with logging_to(DatasetFolder(folder).log, tell):
         settled, stopped = asyncio.run(_settle(folder, base_url, grace))
@@ -44,8 +45,9 @@ def reconcile(folder: Path, base_url: str | None, grace: float, as_json: bool) -
     settled_now = settled.adopted or settled.absent
     verdict = f"nothing is uncertain{' any more; run the job again' if settled_now else ''}"
     if settled.held:
-        verdict = f"{settled.held:,} submits are still held; batchgen run --on-uncertain resubmit"
-        verdict += " sends them again and may pay twice"
+        are, them = ("is", "it") if settled.held == 1 else ("are", "them")
+        verdict = f"{counted(settled.held, 'submit')} {are} still held; "
+        verdict += f"batchgen run --on-uncertain resubmit sends {them} again and may pay twice"
     with forgiving_pipes():
         if as_json:
             show_json(asdict(settled))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from batchgen.report.contents import Contents, Row, number
 from batchgen.report.timeline import Timeline, clock, seconds_of, timeline
-from batchgen.text import duration, money
+from batchgen.text import counted, duration, money
 
 _MOST_ROWS = 10  # prompts or classes in one plot
 _COLUMNS = 60
@@ -89,7 +89,7 @@ def _throughput(line: Timeline, times: Sequence[float]) -> Figure:
     mean = len(times) / line.seconds * 60
     return Figure(
         title=title,
-        sentence=f"{len(times):,} images in {duration(line.seconds)}{pauses}: "
+        sentence=f"{counted(len(times), 'image')} in {duration(line.seconds)}{pauses}: "
         f"{_rate(mean)} on average.",
         top=_rate(highest / minutes),
         columns=[
@@ -181,7 +181,7 @@ def _spend(contents: Contents, line: Timeline, timed: Sequence[tuple[float, Row]
     total = sum(cost for _, cost in costs)
     if not total and number(standing, "spent_usd") is None:
         return Figure(title=title, sentence="Unknown: no price of the model is known.")
-    sentence = f"{money(total)} for {len(costs):,} images"
+    sentence = f"{money(total)} for {counted(len(costs), 'image')}"
     if costs:
         sentence += f", {money(total / len(costs))} each"
     return Figure(
@@ -264,7 +264,7 @@ def _failures(rows: Sequence[Row]) -> Figure:
     if not rows:
         return Figure(title=title, sentence="No variant that ended.")
     paid = Counter(row.get("paid") for row in rows)
-    sentence = f"{len(rows):,} variants, by reason"
+    sentence = f"{counted(len(rows), 'variant')}, by reason"
     if paid[True]:
         sentence += f"; {paid[True]:,} were paid"
     if paid[None]:

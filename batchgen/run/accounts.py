@@ -103,12 +103,13 @@ class Outcome:
                 words = f"{lost:,} of {c.planned:,}{chosen} variants have not all their images"
                 words += "; failures.jsonl says why"
             case ExitCode.UNCERTAIN:
+                were, are, them = ("were", "they are", "them")
+                if c.uncertain == 1:
+                    were, are, them = ("was", "it is", "it")
                 words = (
-                    f"{c.uncertain:,} submits were not answered and may have been paid; they are"
-                )
-                words += (
-                    " held, not sent again, and listed in failures.jsonl; "
-                    f"batchgen reconcile {self.dataset} settles them"
+                    f"{counted(c.uncertain, 'submit')} {were} not answered and may have been paid; "
+                    f"{are} held, not sent again, and listed in failures.jsonl; "
+                    f"batchgen reconcile {self.dataset} settles {them}"
                 )
             case ExitCode.ACCOUNT:
                 words = f"{self.why}; check the key and the balance, then run again"

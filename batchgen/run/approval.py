@@ -7,7 +7,7 @@ from batchgen.errors import ApprovalError
 from batchgen.job.load import Job, Pace
 from batchgen.job.models import find_model
 from batchgen.run.stock import take_stock
-from batchgen.text import money
+from batchgen.text import counted, money
 
 if TYPE_CHECKING:
     from batchgen.run.planning import ToDo
@@ -46,12 +46,11 @@ def check_approval(job: Job, to_do: "ToDo", pace: Pace, prices: "Prices") -> Non
         return
     if whole is None:
         raise ApprovalError(
-            f"this run may buy {images:,} images, and nobody knows the price of "
+            f"this run may buy {counted(images, 'image')}, and nobody knows the price of "
             + " and ".join(prices.unknown())
         )
-    raise ApprovalError(
-        f"this run may cost {money(whole / 1e6)} for {images:,} images, more than ${ASK_OVER}"
-    )
+    cost = f"{money(whole / 1e6)} for {counted(images, 'image')}"
+    raise ApprovalError(f"this run may cost {cost}, more than ${ASK_OVER}")
 
 
 def _most_images(job: Job) -> int:

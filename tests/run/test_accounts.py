@@ -100,6 +100,8 @@ def test_every_end_has_a_sentence_that_begins_with_its_class(code):
         ({"saved": 2}, ("seed=1",), "ok: every one of 2 chosen variants has its images"),
         ({"failed": 1, "saved": 1}, ("seed=1",), "1 of 2 chosen variants have not all"),
         ({"pending": 1}, (), "; 1 variant is left, run again to go on"),
+        ({"uncertain": 1}, (), "1 submit was not answered and may have been paid; it is held, not"),
+        ({"uncertain": 2}, (), "2 submits were not answered and may have been paid; they are held"),
         ({"pending": 1200}, (), "; 1,200 variants are left, run again to go on"),
     ],
 )
