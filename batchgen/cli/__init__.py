@@ -37,7 +37,7 @@ from batchgen.cli.serve import serve
 from batchgen.cli.status import status
 from batchgen.cli.verify import verify
 from batchgen.errors import BatchgenError, ExitCode, JobError
-from batchgen.text import plain
+from batchgen.text import counted, plain
 
 _NAMES_A_KEY = re.compile("key|token|secret")
 
@@ -125,8 +125,7 @@ def _explanation(error: BatchgenError) -> str:
     # The problems stand alone on their lines, as editors expect of file:line:column.
     for problem in error.problems:
         tell_problem(problem)
-    count = "1 mistake" if len(error.problems) == 1 else f"{len(error.problems)} mistakes"
-    return f"{count} to mend; nothing was sent"
+    return f"{counted(len(error.problems), 'mistake')} to mend; nothing was sent"
 
 
 def _mistake(error: click.ClickException) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from batchgen.job.job import Job
 from batchgen.job.names import safe_name
 from batchgen.job.prompt import Prompt
-from batchgen.text import plain
+from batchgen.text import counted, plain
 
 # An estimate: English has four characters to a token, other scripts down to one. From four fifths
 # of the limit on a prompt may be over it.
@@ -80,4 +80,4 @@ def _changed_names(job: Job) -> str:
 
 
 def _number(prompts: Sequence[Prompt]) -> str:
-    return "1 prompt" if len(prompts) == 1 else f"{len(prompts):,} prompts"
+    return counted(len(prompts), "prompt")

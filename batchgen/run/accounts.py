@@ -88,19 +88,17 @@ class Outcome:
     def sentence(self) -> str:
         """The class in words, and what to do next: the last line of a run."""
         c = self.counts
-        chosen = " chosen" if self.only else ""
+        variant = "chosen variant" if self.only else "variant"
         again = "none is left to be made"
         if c.pending:
             are = "is" if c.pending == 1 else "are"
             again = f"{counted(c.pending, 'variant')} {are} left, run again to go on"
         match self.exit_code:
             case ExitCode.OK:
-                words = (
-                    f"every one of {counted(c.planned, f'{chosen} variant'.strip())} has its images"
-                )
+                words = f"every one of {counted(c.planned, variant)} has its images"
             case ExitCode.PARTIAL:
                 lost = c.failed + c.expired + c.short
-                words = f"{lost:,} of {c.planned:,}{chosen} variants have not all their images"
+                words = f"{lost:,} of {c.planned:,} {variant}s have not all their images"
                 words += "; failures.jsonl says why"
             case ExitCode.UNCERTAIN:
                 were, are, them = ("were", "they are", "them")

@@ -100,4 +100,5 @@ def test_a_plan_names_files_by_the_format_that_is_asked_for(tmp_path, asked, end
     params = {"num_images": 2} | ({"output_format": asked} if asked else {})
     job = load_job(write_job(tmp_path / "job.yaml", ["a"], model="some/model", params=params))
     names = _line(job, job.variants[0], "planned", free=False)["file_names"]
-    assert [str(name).rsplit(".")[-1] for name in names] == [ending] * 2  # type: ignore[attr-defined]
+    assert isinstance(names, list)
+    assert [name.rsplit(".")[-1] for name in names] == [ending] * 2

@@ -69,15 +69,14 @@ async def test_the_counts_of_a_ledger_add_up_to_what_is_planned(tmp_path):
         assert count(ledger, 1, ledger.totals()) == counts(short=1)
 
 
-@pytest.mark.parametrize("code", ExitCode)
-def test_every_end_has_a_sentence_that_begins_with_its_class(code):
-    outcome = Outcome(
+def outcome(found: Counts, code: ExitCode, *, why: str = "", only: tuple[str, ...] = ()) -> Outcome:
+    return Outcome(
         job="pears",
         dataset=Path("out"),
         service="local",
         exit_code=code,
-        why="the disk is full",
-        counts=counts(saved=1, failed=2, uncertain=3, pending=4),
+        why=why,
+        counts=found,
         images=1,
         images_planned=10,
         nsfw=0,
@@ -85,12 +84,19 @@ def test_every_end_has_a_sentence_that_begins_with_its_class(code):
         spent_usd=None,
         reserved_usd=None,
         refund_expected_usd=None,
+        only=only,
     )
-    sentence = outcome.sentence()
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_end_has_a_sentence_that_begins_with_its_class(code):
+    found = counts(saved=1, failed=2, uncertain=3, pending=4)
+    ended = outcome(found, code, why="the disk is full")
+    sentence = ended.sentence()
     assert sentence.startswith(f"{code.word}: ")
     assert "\n" not in sentence
-    found = outcome.summary()
-    assert (found["exit_code"], found["class"], found["planned"]) == (int(code), code.word, 10)
+    told = ended.summary()
+    assert (told["exit_code"], told["class"], told["planned"]) == (int(code), code.word, 10)
 
 
 @pytest.mark.parametrize(
@@ -107,20 +113,5 @@ def test_every_end_has_a_sentence_that_begins_with_its_class(code):
 )
 def test_a_sentence_counts_one_as_one_and_says_what_was_chosen(some, only, says):
     found = counts(**some)
-    outcome = Outcome(
-        job="pears",
-        dataset=Path("out"),
-        service="local",
-        exit_code=exit_code(found, Stop()),
-        why="",
-        counts=found,
-        images=1,
-        images_planned=1,
-        nsfw=0,
-        bytes=5,
-        spent_usd=None,
-        reserved_usd=None,
-        refund_expected_usd=None,
-        only=only,
-    )
-    assert says in outcome.sentence()
+    ended = outcome(found, exit_code(found, Stop()), only=only)
+    assert says in ended.sentence()
