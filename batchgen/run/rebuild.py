@@ -5,6 +5,7 @@ taken from there. Whatever neither of them shows may have been lost, so the next
 possibly paid instead of buying it again.
 """
 
+import asyncio
 import json
 import logging
 import sqlite3
@@ -21,13 +22,14 @@ from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of
 from batchgen.ledger.rows import check, is_image_name
-from batchgen.ledger.salvage import Found, salvage
+from batchgen.ledger.salvage import Found, salvage, salvaged_facts
 from batchgen.ledger.store import Ledger
 from batchgen.run.looking import has_parts
 
 log = logging.getLogger(__name__)
 
 _KNOWN = frozenset(columns())
+_AT_ONCE = 500  # records, made durable by one commit
 _LONGEST = 64 * 1024 * 1024  # bytes of a row
 _REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
 
@@ -97,28 +99,49 @@ def _rename(old: Path, new: Path) -> None:
 async def _write_new(
     folder: DatasetFolder, path: Path, new: Path, known: Mapping[str, object], part: int | None
 ) -> None:
-    old, meta = _salvaged(path)
-    salted = "salt" in meta
-    written: set[str] = set()
+    facts = salvaged_facts(path)
+    salted = "salt" in facts
     with Ledger(new) as ledger:
-        meta.pop("schema_version", None)
+        facts.pop("schema_version", None)
         # Another plan than any: the next run tells the ledger anew what its job asks for.
-        ledger.set_meta(**{**known, **meta, "plan": "rebuilt", "lost_records": True})
-        for entry, images in [*old, *_from_manifests(folder, part)]:
-            if entry.key not in written:
-                # Without its salt a fingerprint fits no key; asking about an id costs nothing.
-                kept = entry if salted else replace(entry, account=None)
-                try:
-                    check(kept, *images)
-                    await ledger.write(kept, images)
-                    written.add(entry.key)
-                except (sqlite3.Error, RuntimeError, OverflowError, ValueError) as error:
-                    # Nonsense is as good as lost: the next run holds it.
-                    log.warning("the record of %.100r is left out: %s", entry.key, error)
+        ledger.set_meta(**{**known, **facts, "plan": "rebuilt", "lost_records": True})
+        for batch in _batches(chain(salvage(path), _from_manifests(folder, part)), salted=salted):
+            await _write(ledger, batch)
 
 
-def _salvaged(path: Path) -> tuple[list[Found], dict[str, object]]:
-    return salvage(path) if path.exists() else ([], {})
+def _batches(found: Iterable[Found], *, salted: bool) -> Iterator[dict[str, Found]]:
+    """What makes sense of *found* by its key, a few hundred at a time."""
+    batch: dict[str, Found] = {}
+    for entry, images in found:
+        # Without its salt a fingerprint fits no key; asking about an id costs nothing.
+        kept = entry if salted else replace(entry, account=None)
+        try:
+            check(kept, *images)
+        except ValueError as error:
+            _leave_out(entry, error)
+            continue
+        if entry.key in batch or len(batch) == _AT_ONCE:
+            yield batch
+            batch = {}
+        batch[entry.key] = kept, images
+    yield batch
+
+
+async def _write(ledger: Ledger, batch: Mapping[str, Found]) -> None:
+    """Write those that *ledger* does not know yet, by one commit."""
+    known = ledger.states([*batch])
+    new = [each for key, each in batch.items() if key not in known]
+    ends = await asyncio.gather(*(ledger.write(*each) for each in new), return_exceptions=True)
+    for (entry, _), error in zip(new, ends, strict=True):
+        if isinstance(error, sqlite3.Error | RuntimeError | OverflowError | ValueError):
+            _leave_out(entry, error)
+        elif error:
+            raise error
+
+
+def _leave_out(entry: Entry, error: Exception) -> None:
+    """Nonsense is as good as lost: the next run holds it."""
+    log.warning("the record of %.100r is left out: %s", entry.key, error)
 
 
 def _remove(path: Path) -> None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from batchgen.errors import StorageError
+from batchgen.ledger import salvage as salvaging
 from batchgen.ledger.entry import Entry, State
-from batchgen.ledger.salvage import salvage
+from batchgen.ledger.salvage import salvage, salvaged_facts
 from batchgen.ledger.store import DamagedError, Ledger
 from tests.ledger.made import bring, image
 
@@ -30,20 +32,20 @@ async def fill(path, variants: int) -> dict[str, Entry]:
 
 async def test_everything_of_a_sound_ledger_comes_back(path):
     entries = await fill(path, 50)
-    found, meta = salvage(path)
+    found = [*salvage(path)]
     assert {entry.key: replace(entry, revision=0) for entry, _ in found} == {
         key: replace(entry, revision=0) for key, entry in entries.items()
     }
     assert {entry.revision for entry, _ in found} == {1}
     assert all(images == [image(e.key)] for e, images in found if e.state is State.SAVED)
-    assert meta == {"schema_version": 2, "job": "pears", "axes": ["seed"]}
+    assert salvaged_facts(path) == {"schema_version": 2, "job": "pears", "axes": ["seed"]}
 
 
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.PLANNED])
 async def test_a_submit_whose_later_record_may_be_lost_may_have_been_paid(path, state):
     with Ledger(path) as ledger:
         await bring(ledger, "k1", state)
-    ((entry, images),) = salvage(path)[0]
+    ((entry, images),) = salvage(path)
     assert (entry.state, images) == (State.UNCERTAIN, [])
 
 
@@ -66,8 +68,16 @@ async def test_saved_variants_that_lost_the_records_of_images_are_fetched_again(
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("UPDATE variants SET images_asked = 2")
         db.execute("DELETE FROM images WHERE image_index >= ?", (kept,))
-    ((entry, found),) = salvage(path)[0]
+    ((entry, found),) = salvage(path)
     assert (entry.state, found) == (state, images[:kept] if state is State.SAVED else [])
+
+
+async def test_without_room_for_the_records_of_images_nothing_is_taken_for_lost(path, monkeypatch):
+    await fill(path, 200)
+    small = salvaging._ASIDE.replace("BEGIN;", "PRAGMA max_page_count = 2; BEGIN;")
+    monkeypatch.setattr(salvaging, "_ASIDE", small)
+    with pytest.raises(StorageError, match="temporary file: database or disk is full"):
+        next(salvage(path))
 
 
 @pytest.mark.parametrize("column", ["state", "request"])
@@ -76,7 +86,7 @@ async def test_a_record_that_makes_no_sense_costs_only_itself(path, column):
     key = sorted(entries)[4]
     with closing(sqlite3.connect(path)) as db, db:
         db.execute(f"UPDATE variants SET {column} = 'nonsense' WHERE key = ?", (key,))
-    found, _ = salvage(path)
+    found = [*salvage(path)]
     assert {entry.key for entry, _ in found} == entries.keys() - {key}
 
 
@@ -85,7 +95,7 @@ async def test_texts_that_are_none_cost_only_their_records(path):
     with closing(sqlite3.connect(path)) as db, db:
         for key in (keys[0], keys[-1]):
             db.execute("UPDATE variants SET error = CAST(x'ff' AS TEXT) WHERE key = ?", (key,))
-    found, _ = salvage(path)
+    found = [*salvage(path)]
     assert sorted(entry.key for entry, _ in found) == keys[1:-1]
 
 
@@ -100,7 +110,7 @@ async def test_values_of_a_wrong_type_cost_only_their_records(path):
             db.execute(f"ALTER TABLE copy RENAME TO {table}")
         db.execute("UPDATE variants SET polls = 'many' WHERE key = ?", (keys[0],))
         db.execute("UPDATE images SET bytes = 'x' WHERE key = ?", (keys[5],))
-    found, _ = salvage(path)
+    found = [*salvage(path)]
     assert sorted(entry.key for entry, _ in found) == keys[1:]
     assert [(e.state, images) for e, images in found if e.key == keys[5]] == [(State.COMPLETED, [])]
 
@@ -108,7 +118,7 @@ async def test_values_of_a_wrong_type_cost_only_their_records(path):
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(8192), b"SQLite format 3\0"])
 def test_nothing_comes_from_a_file_that_is_no_ledger(path, content):
     path.write_bytes(content)
-    assert salvage(path) == ([], {})
+    assert ([*salvage(path)], salvaged_facts(path)) == ([], {})
 
 
 async def test_a_flipped_bit_is_noticed_or_changes_no_state_of_any_variant(path):
@@ -143,7 +153,7 @@ async def test_what_can_be_read_of_a_damaged_ledger_is_true(path, damage):
             "flipped": data[:at] + bytes(b ^ 255 for b in data[at : at + 64]) + data[at + 64 :],
         }[damage]
         path.write_bytes(wrong)
-        found, _ = salvage(path)
+        found = [*salvage(path)]
         for entry, _ in found:
             known = entries[entry.key]
             assert entry.prediction_id == known.prediction_id

@@ -342,5 +342,5 @@ def test_a_damaged_ledger_without_labels_gives_what_it_has(path):
     with Ledger(path) as ledger:
         asyncio.run(bring(ledger, "k1", State.SAVED, [image()]))
     earlier(path)
-    ((entry, _),), _ = salvage(path)
+    ((entry, _),) = salvage(path)
     assert (entry.key, entry.state, entry.labels) == ("k1", State.SAVED, {})

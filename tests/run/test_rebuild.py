@@ -6,16 +6,24 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from batchgen.dataset.folder import DatasetFolder, json_line
+from batchgen.dataset.manifest import columns, in_order
 from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import load_job
-from batchgen.ledger.store import DamagedError
+from batchgen.ledger.entry import State
+from batchgen.ledger.store import DamagedError, Ledger
+from batchgen.ledger.writer import Writer
 from batchgen.run.hooks import Hooks
 from batchgen.run.making import run_job
+from batchgen.run.rebuild import rebuild_ledger
+from batchgen.run.rows import manifest_row
 from batchgen.run.stop import Stop
 from batchgen.run.tally import Tally
+from tests.ledger.made import image, moves
 from tests.run.test_verify import check, made, reach, run
 from tests.support import cli
 from tests.support.bench import Bench
@@ -124,6 +132,36 @@ def test_a_lost_ledger_comes_back_from_the_manifest(bench: Bench, images):
     bench.check_whole(5 * images)
     assert bench.service.counts()["received"] == received
     assert cli.summary(bench.dataset)["spent_usd"] == pytest.approx(5 * images * 0.04)
+
+
+async def test_many_records_come_back_by_few_commits_and_a_wrong_one_costs_only_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = DatasetFolder(tmp_path)
+    folder.prepare()
+    (tmp_path / "images").mkdir()
+    rows = []
+    for number in range(1_201):
+        key = f"{number:08x}"
+        # Two cannot have the same prediction.
+        entry = moves(key, State.SAVED, prediction_id=f"p{0 if number == 700 else number}")[-1]
+        rows.append(in_order(columns(), manifest_row(entry, image(key, size=1))))
+        (tmp_path / "images" / f"{key}_0.png").write_bytes(b"x")
+    folder.manifest_jsonl.write_text("".join(map(json_line, [*rows, *rows[:9]])), "utf-8")
+    commits = []
+    commit = Writer._commit
+
+    def counted(writer: Writer, *batch: Any) -> None:
+        commits.append(len(batch[-1]))
+        commit(writer, *batch)
+
+    monkeypatch.setattr(Writer, "_commit", counted)
+    assert await rebuild_ledger(folder) == 1_200
+    assert len(commits) < 10
+    with Ledger(folder.ledger, read_only=True) as ledger:
+        assert {entry.key for entry, _ in ledger.images()} == {
+            row["variant_key"] for row in rows if row is not rows[700]
+        }
 
 
 def test_what_the_manifest_does_not_show_is_held_and_never_silently_bought(bench: Bench):
