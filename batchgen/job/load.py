@@ -169,7 +169,7 @@ class _Loader:
             document=self.document,
             known=matrix.known,
             sweep=sweep,
-            prompts={prompt.id: prompt for prompt in prompts},
+            prompts=prompts,
         )
         rules = (*reader.read(self.shape), *reader.only(self.only))
         self._add(*reader.problems)

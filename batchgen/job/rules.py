@@ -27,7 +27,8 @@ class RuleReader:
     document: Source
     known: Known
     sweep: Sweep
-    prompts: Mapping[str, Prompt]
+    prompts: Sequence[Prompt]
+    """All of them; one that ``add`` names has the id of another."""
     problems: list[Problem] = field(default_factory=list)
 
     def read(self, shape: JobFile) -> tuple[Rule, ...]:
@@ -101,13 +102,13 @@ class RuleReader:
             if axis.name != name or self.sweep.sends(name):
                 continue
             own = axis.values if isinstance(axis, Axis) else Values([p.name for p in axis.points])
-            brought = [p.values[name] for p in self.prompts.values() if name in p.values]
+            brought = [p.values[name] for p in self.prompts if name in p.values]
             return [own, *brought]
         return []
 
     @cached_property
     def _ids(self) -> Values:
-        return Values(tuple(self.prompts))
+        return Values(tuple(dict.fromkeys(prompt.id for prompt in self.prompts)))
 
     def _then(self, path: Keys, then: Mapping[str, object], known: Known) -> dict[str, object]:
         if not then:
@@ -145,7 +146,7 @@ class RuleReader:
             yield axis.name or MODEL
             if isinstance(axis, Link):
                 yield from (name for point in axis.points for name in point.values)
-        for name in {name for prompt in self.prompts.values() for name in prompt.values}:
+        for name in {name for prompt in self.prompts for name in prompt.values}:
             # Others are mistakes, which are told elsewhere.
             if not self.sweep.sends(name) or not self.known.unknown(name):
                 yield name

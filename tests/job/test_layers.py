@@ -194,6 +194,15 @@ def test_a_prompt_that_does_not_use_a_word_has_no_variant_of_its_values(load):
     assert variant.request["prompt"] == "a dawn"
 
 
+@pytest.mark.parametrize("light", ["dawn", "noon"])
+def test_values_of_a_prompt_are_known_beside_those_of_what_is_added_to_it(load, light):
+    text = "name: k\nprompts: [{id: a, text: 'a {light}', light: dawn}]\n"
+    text += "matrix: {light: [dusk]}\nadd: [{prompt: a, light: noon}]\n"
+    assert len(load(text).variants) == 2
+    (variant,) = load_job("job.yaml", only=[f"light={light}"]).variants
+    assert variant.request["prompt"] == f"a {light}"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
