@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from batchgen.dataset.reading import Dataset
     from batchgen.job.load import Job, load_job
     from batchgen.job.variants import Variant
-    from batchgen.run.accounts import Outcome
-    from batchgen.run.bringing import open_dataset
-    from batchgen.run.hooks import Hooks
+    from batchgen.run.bucket.bringing import open_dataset
     from batchgen.run.making import run_job
-    from batchgen.run.options import RunOptions
     from batchgen.run.streaming import run_job_sync, start_job
+    from batchgen.run.telling.accounts import Outcome
+    from batchgen.run.telling.hooks import Hooks
+    from batchgen.run.terms.options import RunOptions
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Dataset": "dataset.reading",
     "Exported": "dataset.export",
-    "Hooks": "run.hooks",
+    "Hooks": "run.telling.hooks",
     "Job": "job.load",
-    "Outcome": "run.accounts",
-    "RunOptions": "run.options",
+    "Outcome": "run.telling.accounts",
+    "RunOptions": "run.terms.options",
     "Variant": "job.variants",
     "export_dataset": "dataset.export",
     "load_job": "job.load",
-    "open_dataset": "run.bringing",
+    "open_dataset": "run.bucket.bringing",
     "run_job": "run.making",
     "run_job_sync": "run.streaming",
     "start_job": "run.streaming",

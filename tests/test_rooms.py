@@ -1,6 +1,7 @@
 """The rooms import only downwards, without cycles, and stay small enough to read."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,12 +76,26 @@ def test_modules_and_functions_stay_short(path: Path):
             assert (node.end_lineno or 0) - node.lineno < 50, node.name
 
 
-ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
+ROOMS = sorted(path.parent for end in ("*", "run/*") for path in PACKAGE.glob(f"{end}/__init__.py"))
+
+
+def said_of(room: Path) -> str:
+    return ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8"))) or ""
+
+
+def test_folders_of_a_room_import_only_from_those_that_it_names_before_them():
+    order = re.findall(r"^\* ``(\w+)``", said_of(PACKAGE / "run"), re.MULTILINE)
+    assert {path.parent.name for path in PACKAGE.glob("run/*/__init__.py")} == {*order}
+    for path in PACKAGE.glob("run/*/*.py"):
+        above = order[: order.index(path.parent.name) + 1]
+        for target in imported(path):
+            if target.startswith("batchgen.run.") and target.split(".")[2] in order:
+                assert target.split(".")[2] in above, f"{name_of(path)} imports {target}"
 
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_a_room_says_what_each_of_its_modules_is_for(room: Path):
-    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text("utf-8"))) or ""
+    said = said_of(room)
     inside = {path.stem for path in room.iterdir() if path.suffix == ".py"} - {"__init__"}
     if room.name == "cli":  # where a module is a command, or helps to speak
         inside -= set(commands.commands)

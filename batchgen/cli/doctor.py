@@ -32,7 +32,7 @@ def doctor(
 
     from batchgen.dataset.uploads import dataset_path
     from batchgen.job.load import load_job
-    from batchgen.run.doctor import OK, WRONG, Patient, examine
+    from batchgen.run.care.doctor import OK, WRONG, Patient, examine
 
     job = load_job(job_file) if job_file else None
     patient = Patient(

@@ -44,7 +44,7 @@ class DatasetPath(click.Path):
         from batchgen.job.load import load_job
 
         if "://" in os.fspath(value):
-            from batchgen.run.bringing import visit
+            from batchgen.run.bucket.bringing import visit
 
             return visit(os.fspath(value))
         path = Path(os.fsdecode(super().convert(value, param, ctx)))

@@ -21,7 +21,7 @@ def merge(folder: Path, as_json: bool) -> int:
     from batchgen.cli.logs import logging_to
     from batchgen.cli.run import print_outcome
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.run.merging import merge_dataset
+    from batchgen.run.care.merging import merge_dataset
 
     with logging_to(DatasetFolder(folder).log, tell):
         outcome = merge_dataset(folder)

@@ -35,8 +35,8 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     from batchgen.job.advice import advise
     from batchgen.job.load import load_job
     from batchgen.job.unique import prove_names, too_many_to_prove
-    from batchgen.run.options import RunOptions
-    from batchgen.run.preview import preview
+    from batchgen.run.plan.preview import preview
+    from batchgen.run.terms.options import RunOptions
 
     part = {name: options.pop(name) for name in ("overrides", "only")}
     job = load_job(job_file, **part)  # type: ignore[arg-type]  # click has checked the types
@@ -72,8 +72,8 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
 def _check(job: "Job", service: str) -> None:
     import asyncio
 
-    from batchgen.run.access import find_access
-    from batchgen.run.checking import check_plan
+    from batchgen.run.plan.checking import check_plan
+    from batchgen.run.terms.access import find_access
 
     for told in asyncio.run(check_plan(job, find_access(service, None))):
         if isinstance(told, str):
@@ -84,7 +84,7 @@ def _check(job: "Job", service: str) -> None:
 
 
 def _lines(job: "Job", root: Path, *, free: bool) -> "Iterator[dict[str, object]]":
-    from batchgen.run.stock import states
+    from batchgen.run.plan.stock import states
 
     for variant, state in states(job, root):
         yield _line(job, variant, str(state), free=free)

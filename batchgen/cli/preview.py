@@ -7,8 +7,8 @@ from batchgen.cli.screen import show
 from batchgen.cli.words import table
 from batchgen.job.load import Job
 from batchgen.ledger.entry import State
-from batchgen.run.approval import ASK_OVER, asks
-from batchgen.run.preview import Preview
+from batchgen.run.plan.approval import ASK_OVER, asks
+from batchgen.run.plan.preview import Preview
 from batchgen.text import duration, money, size
 
 _WIDTH = 80

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Never, Protocol, Self
 
 from batchgen.cli.logs import ASKED
 from batchgen.cli.screen import fitted, tell, tell_above
-from batchgen.run.tally import Tally
+from batchgen.run.telling.tally import Tally
 from batchgen.text import duration, money
 
 if TYPE_CHECKING:

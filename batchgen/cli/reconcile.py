@@ -10,7 +10,7 @@ from batchgen.cli.screen import forgiving_pipes, show_json, tell
 from batchgen.errors import ExitCode
 
 if TYPE_CHECKING:
-    from batchgen.run.settle import Settled
+    from batchgen.run.uncertain.settle import Settled
 
 
 @click.command()
@@ -71,8 +71,8 @@ def _print(settled: "Settled") -> None:
 
 
 async def _settle(folder: Path, base_url: str | None, grace: float) -> "tuple[Settled, ExitCode]":
-    from batchgen.run.reconciling import reconcile_dataset
-    from batchgen.run.stop import Stop, signals
+    from batchgen.run.pace.stop import Stop, signals
+    from batchgen.run.uncertain.reconciling import reconcile_dataset
 
     stop = Stop()
     with signals(stop):

@@ -48,9 +48,9 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
 def _now(folder: Path) -> dict[str, Any]:
     """How the dataset stands now; without a ledger its files tell how it was."""
-    from batchgen.run.looking import known_ledger
-    from batchgen.run.rows import unfinished
-    from batchgen.run.standing import standing
+    from batchgen.run.care.standing import standing
+    from batchgen.run.claim.looking import known_ledger
+    from batchgen.run.telling.rows import unfinished
 
     with known_ledger(folder) as ledger:
         if ledger is None:

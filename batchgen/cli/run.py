@@ -13,12 +13,12 @@ from batchgen.errors import ApprovalError, BatchgenError, ExitCode, LockedError,
 if TYPE_CHECKING:
     from batchgen.cli.progress import Progress
     from batchgen.job.load import Job
-    from batchgen.run.accounts import Outcome
-    from batchgen.run.lending import Engine
-    from batchgen.run.metrics import Metrics
-    from batchgen.run.notify import Targets
-    from batchgen.run.options import RunOptions
-    from batchgen.run.stop import Stop
+    from batchgen.run.pace.stop import Stop
+    from batchgen.run.sharing.lending import Engine
+    from batchgen.run.telling.accounts import Outcome
+    from batchgen.run.telling.metrics import Metrics
+    from batchgen.run.telling.notify import Targets
+    from batchgen.run.terms.options import RunOptions
 
 
 @click.command()
@@ -82,10 +82,10 @@ def run(
     from batchgen.cli.logs import logging_to
     from batchgen.cli.progress import choose
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.run.metrics import Metrics
-    from batchgen.run.notify import find_targets
-    from batchgen.run.options import RunOptions
-    from batchgen.run.stop import Stop
+    from batchgen.run.pace.stop import Stop
+    from batchgen.run.telling.metrics import Metrics
+    from batchgen.run.telling.notify import find_targets
+    from batchgen.run.terms.options import RunOptions
 
     lines = log_format == "json"
     speak_json(lines)
@@ -145,7 +145,7 @@ class _Unstarted:
 def _load(job_file: Path, targets: "Targets", part: dict[str, object]) -> "Job":
     """The job; a job file that is wrong is told of as a run that failed."""
     from batchgen.job.load import load_job
-    from batchgen.run.notify import tell_failure
+    from batchgen.run.telling.notify import tell_failure
 
     try:
         return load_job(job_file, **part)  # type: ignore[arg-type]  # click has checked the types
@@ -161,7 +161,7 @@ def _run(
     import asyncio
     from dataclasses import replace
 
-    from batchgen.run.stop import Stop
+    from batchgen.run.pace.stop import Stop
 
     try:
         try:
@@ -182,7 +182,7 @@ def _ask(error: ApprovalError, job: "Job", targets: "Targets") -> None:
     """Ask whether that much may be spent. Raises *error* where nobody can answer."""
     import sys
 
-    from batchgen.run.notify import tell_failure
+    from batchgen.run.telling.notify import tell_failure
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         tell_failure(targets, job.name, error)
@@ -201,11 +201,11 @@ async def _make(job: "Job", options: "RunOptions", around: _Around) -> "Outcome"
     import asyncio
     import signal
 
-    from batchgen.run.hooks import Begun, Hooks
     from batchgen.run.making import run_job
-    from batchgen.run.notify import notified
-    from batchgen.run.stop import signals
-    from batchgen.run.tally import Tally
+    from batchgen.run.pace.stop import signals
+    from batchgen.run.telling.hooks import Begun, Hooks
+    from batchgen.run.telling.notify import notified
+    from batchgen.run.telling.tally import Tally
 
     stop, progress, metrics = around.stop, around.progress, around.metrics
     engine = _engine(options.pace(job).on)

@@ -11,7 +11,7 @@ from batchgen.cli.folders import DatasetPath
 from batchgen.cli.screen import clear, show, show_json
 
 if TYPE_CHECKING:
-    from batchgen.run.standing import Flight, Standing
+    from batchgen.run.care.standing import Flight, Standing
 
 LOOK_EVERY = 2.0  # seconds
 MOST_SLOTS = 20
@@ -55,7 +55,7 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
 
     from batchgen.dataset.folder import DatasetFolder
     from batchgen.dataset.reading import no_dataset
-    from batchgen.run.history import past_runs
+    from batchgen.run.telling.history import past_runs
     from batchgen.text import counted, duration, money
 
     dataset = DatasetFolder(folder)
@@ -78,7 +78,7 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
 
 
 def _looks(folder: Path, *, watch: bool) -> "Iterator[Standing]":
-    from batchgen.run.standing import standing
+    from batchgen.run.care.standing import standing
 
     found = standing(folder)
     yield found

@@ -10,7 +10,7 @@ from batchgen.cli.screen import forgiving_pipes, show, show_json, tell
 from batchgen.errors import ExitCode
 
 if TYPE_CHECKING:
-    from batchgen.run.verify import Findings
+    from batchgen.run.care.verify import Findings
 
 
 @click.command()
@@ -29,7 +29,7 @@ def verify(folder: Path, repair: bool, base_url: str | None, as_json: bool) -> i
 
     from batchgen.cli.logs import logging_to
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.run.verify import verify_dataset
+    from batchgen.run.care.verify import verify_dataset
 
     # Nothing is written where nothing is to be repaired.
     with logging_to(DatasetFolder(folder).log if repair else None, tell):

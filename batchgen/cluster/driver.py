@@ -12,13 +12,13 @@ from batchgen.cluster.work import Work
 from batchgen.errors import UsageError
 from batchgen.job.load import Job
 from batchgen.job.units import read_engine
-from batchgen.run.access import find_access
-from batchgen.run.context import Context
-from batchgen.run.granting import Limited
-from batchgen.run.lending import Engine, leave_token
-from batchgen.run.options import RunOptions
-from batchgen.run.sharding import all_shards
-from batchgen.run.stock import largest
+from batchgen.run.plan.stock import largest
+from batchgen.run.sharing.granting import Limited
+from batchgen.run.sharing.lending import Engine, leave_token
+from batchgen.run.terms.access import find_access
+from batchgen.run.terms.options import RunOptions
+from batchgen.run.terms.sharding import all_shards
+from batchgen.run.variant.context import Context
 
 # So many that a worker that is lost, or slow, leaves little to the others.
 SHARDS_PER_WORKER = 10

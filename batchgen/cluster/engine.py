@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from batchgen.cluster.work import Made, Work
 from batchgen.cluster.worker import Worker
 from batchgen.errors import ExitCode, UsageError
-from batchgen.run.granting import Limited, LocalLeases
-from batchgen.run.leases import Grant, NoGrantError, Progress, Usage
+from batchgen.run.sharing.granting import Limited, LocalLeases
+from batchgen.run.sharing.leases import Grant, NoGrantError, Progress, Usage
 
 # Bytes for Ray's store of objects, of which only the job is one; Ray takes no less.
 _STORE = 80_000_000
@@ -177,12 +177,12 @@ class RemoteLeases:
         self._actor = actor
 
     async def renew(self, name: str, usage: Usage) -> Grant:
-        """As :class:`batchgen.run.leases.Leases` has it."""
+        """As :class:`batchgen.run.sharing.leases.Leases` has it."""
         grant: Grant = await _or(NoGrantError, self._actor.renew.remote(name, usage))
         return grant
 
     async def end(self, name: str, usage: Usage) -> None:
-        """As :class:`batchgen.run.leases.Leases` has it."""
+        """As :class:`batchgen.run.sharing.leases.Leases` has it."""
         await _or(NoGrantError, self._actor.end.remote(name, usage))
 
     async def progress(self) -> Progress:

@@ -12,7 +12,7 @@ from typing import Any
 from batchgen.cluster.engine import Employed, LostError
 from batchgen.cluster.work import Made
 from batchgen.errors import ExitCode, UsageError
-from batchgen.run.stop import Stop
+from batchgen.run.pace.stop import Stop
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from batchgen.errors import ExitCode
 from batchgen.job.units import read_failures
-from batchgen.run.context import Context
-from batchgen.run.leases import NoGrantError, Progress
-from batchgen.run.leasing import COUNTS
-from batchgen.run.tally import Tally
+from batchgen.run.sharing.leases import NoGrantError, Progress
+from batchgen.run.sharing.leasing import COUNTS
+from batchgen.run.telling.tally import Tally
+from batchgen.run.variant.context import Context
 
 _LOOK = 0.25  # seconds
 _ANSWER = 15.0  # seconds

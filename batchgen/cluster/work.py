@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from batchgen.errors import ExitCode
 from batchgen.job.load import Job
-from batchgen.run.options import RunOptions
+from batchgen.run.terms.options import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)

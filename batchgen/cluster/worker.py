@@ -9,11 +9,11 @@ from yarl import URL
 from batchgen import __version__
 from batchgen.cluster.work import Made, Work
 from batchgen.errors import BatchgenError, ExitCode, UsageError
-from batchgen.run.access import find_access
-from batchgen.run.leases import Leases
-from batchgen.run.lending import sees_token
 from batchgen.run.making import run_job
-from batchgen.run.stop import Stop
+from batchgen.run.pace.stop import Stop
+from batchgen.run.sharing.leases import Leases
+from batchgen.run.sharing.lending import sees_token
+from batchgen.run.terms.access import find_access
 from batchgen.text import redact
 
 _CONNECT = 10.0  # seconds

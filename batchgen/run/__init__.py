@@ -1,20 +1,20 @@
 """Making it: the room that knows all the others.
 
-Begin reading at ``making``, the list of stages, and ``life``, the way of one variant.
+Begin reading at ``making``, the list of stages, and ``variant.life``, the way of one variant. The
+folders in the order a run comes to them; each may import from those above it:
 
-* what is wanted: ``options``, ``access``, ``limits``, ``sharding``, ``checking``, ``approval``
-* claiming the dataset: ``claiming``, ``parting``, ``lending``, ``opening``, ``facts``, ``rebuild``
-* a dataset in a bucket: ``claims``, ``bringing``, ``mirroring``, ``mirror``, ``rest``,
-  ``hands``
-* what is left to do: ``planned``, ``planning``, ``settle``, ``adoption``, ``history``
-* limits that several runs share: ``leases``, ``granting``, ``leasing``
-* money: ``prices``, ``money``, ``spend``, ``purse``
-* one variant: ``life``, ``submit``, ``follow``, ``collect``, all with one ``context``
-* many at once: ``working``, ``pool``, ``pacer``, ``slots``, ``service``, ``latency``,
-  ``experience``
-* images in shards: ``packing``, ``batches``
-* ending: ``stop``, ``guards``, ``breaker``, ``ending``, ``accounts``, ``rows``, ``reports``
-* who hears of it: ``hooks``, ``tally``, ``streaming``, ``notify``, ``metrics``
-* outside a run: ``looking``, ``preview``, ``stock``, ``standing``, ``verify``, ``reconciling``,
-  ``merging``, ``doctor``
+* ``terms``: what a run is told, and whom it asks
+* ``pace``: how many at once, how fast, until when
+* ``telling``: who hears how it goes and how it ended
+* ``writing``: what it writes beside images and manifest
+* ``claim``: having the dataset for itself, and its ledger open
+* ``bucket``: a dataset that is kept in one
+* ``plan``: the job held against the dataset: what is left, and what it costs
+* ``variant``: one variant's way from submit to saved image, and many side by side
+* ``uncertain``: submits whose answer was never read
+* ``sharing``: limits and parts that several runs share
+* ``care``: what is done with a dataset outside of runs
+
+Beside ``making``: ``ending``, what a run leaves for people and for programs, and ``streaming``, a
+run for Python programs.
 """

@@ -8,15 +8,15 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import bucket_of
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.store import Ledger
-from batchgen.run.accounts import Outcome, count, exit_code, why
-from batchgen.run.context import now
-from batchgen.run.history import remember_end
-from batchgen.run.hooks import Begun
-from batchgen.run.mirror import Mirror
-from batchgen.run.planned import chosen
-from batchgen.run.reports import Findings, keep_exports, refresh_views, write_reports
-from batchgen.run.stop import Stop
-from batchgen.run.tally import Tally
+from batchgen.run.bucket.mirror import Mirror
+from batchgen.run.pace.stop import Stop
+from batchgen.run.telling.accounts import Outcome, count, exit_code, why
+from batchgen.run.telling.history import remember_end
+from batchgen.run.telling.hooks import Begun
+from batchgen.run.telling.tally import Tally
+from batchgen.run.terms.planned import chosen
+from batchgen.run.variant.context import now
+from batchgen.run.writing.reports import Findings, keep_exports, refresh_views, write_reports
 
 log = logging.getLogger(__name__)
 

@@ -16,44 +16,44 @@ from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State
 from batchgen.ledger.parts import Shard
 from batchgen.ledger.store import Ledger
-from batchgen.run import money
-from batchgen.run.access import Access, find_access, mixing
-from batchgen.run.accounts import Outcome
-from batchgen.run.approval import check_approval
-from batchgen.run.breaker import Breaker
-from batchgen.run.checking import check_model, check_names, refuse
-from batchgen.run.claiming import Patience, prepare
-from batchgen.run.context import Context, Rows, now
+from batchgen.run.bucket.mirror import Mirror
+from batchgen.run.bucket.mirroring import owned
+from batchgen.run.care.merging import merge_if_done, open_rows
+from batchgen.run.claim.claiming import Patience, prepare
+from batchgen.run.claim.opening import open_ledger, take_mark
+from batchgen.run.claim.parting import claim_parts, clear_all, keep_job
+from batchgen.run.claim.purse import draw
 from batchgen.run.ending import Ending
-from batchgen.run.experience import Experience, cache_file
-from batchgen.run.facts import introduce
-from batchgen.run.history import remember_begin
-from batchgen.run.hooks import Begun, Hooks
-from batchgen.run.leases import Leases
-from batchgen.run.leasing import Lease
-from batchgen.run.lending import Engine, Lending, check_engine, leading
-from batchgen.run.limits import Limits
-from batchgen.run.merging import merge_if_done, open_rows
-from batchgen.run.mirror import Mirror
-from batchgen.run.mirroring import owned
-from batchgen.run.opening import open_ledger, take_mark
-from batchgen.run.options import RunOptions
-from batchgen.run.pacer import Pacer
-from batchgen.run.packing import Packer, finish_packing, open_packer, packing
-from batchgen.run.parting import claim_parts, clear_all, keep_job
-from batchgen.run.planned import Planned
-from batchgen.run.planning import ToDo, hold_lost_records, restore_files, settle_plan
-from batchgen.run.prices import Prices
-from batchgen.run.purse import draw
-from batchgen.run.reports import checkpoints
-from batchgen.run.sharding import planned_in, settle_share
-from batchgen.run.spend import Spend
-from batchgen.run.stock import projected
-from batchgen.run.stop import Stop
-from batchgen.run.tally import Tally
+from batchgen.run.pace.breaker import Breaker
+from batchgen.run.pace.experience import Experience, cache_file
+from batchgen.run.pace.pacer import Pacer
+from batchgen.run.pace.spend import Spend
+from batchgen.run.pace.stop import Stop
+from batchgen.run.plan import money
+from batchgen.run.plan.approval import check_approval
+from batchgen.run.plan.checking import check_model, check_names, refuse
+from batchgen.run.plan.facts import introduce
+from batchgen.run.plan.planning import ToDo, hold_lost_records, restore_files, settle_plan
+from batchgen.run.plan.stock import projected
+from batchgen.run.sharing.leases import Leases
+from batchgen.run.sharing.leasing import Lease
+from batchgen.run.sharing.lending import Engine, Lending, check_engine, leading
+from batchgen.run.telling.accounts import Outcome
+from batchgen.run.telling.history import remember_begin
+from batchgen.run.telling.hooks import Begun, Hooks
+from batchgen.run.telling.tally import Tally
+from batchgen.run.terms.access import Access, find_access, mixing
+from batchgen.run.terms.limits import Limits
+from batchgen.run.terms.options import RunOptions
+from batchgen.run.terms.planned import Planned
+from batchgen.run.terms.prices import Prices
+from batchgen.run.terms.sharding import planned_in, settle_share
+from batchgen.run.variant.context import Context, Rows, now
+from batchgen.run.writing.packing import Packer, finish_packing, open_packer, packing
+from batchgen.run.writing.reports import checkpoints
 
 if TYPE_CHECKING:
-    from batchgen.run.service import Service
+    from batchgen.run.terms.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class _Run:
         try:
             if self._to_do(ledger).any_left(totals):
                 # The HTTP library is loaded only when there is something to ask for.
-                from batchgen.run.service import open_service
+                from batchgen.run.terms.service import open_service
 
                 async with open_service(self.access, self.pace, self.folder) as service:
                     await self._launch(ledger, manifest, tally, service)
@@ -191,8 +191,8 @@ class _Run:
     async def _launch(
         self, ledger: Ledger, manifest: Rows, tally: Tally, service: "Service"
     ) -> None:
-        from batchgen.run.settle import settle_earlier
-        from batchgen.run.working import work_through
+        from batchgen.run.uncertain.settle import settle_earlier
+        from batchgen.run.variant.working import work_through
 
         await check_model(self.job, self.access, service, self._to_do(ledger), self.stop)
         prices = await self.stop.unless_left(money.find_prices(self.job, self.access, service))

@@ -11,13 +11,13 @@ from pathlib import Path
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.load import Job
 from batchgen.ledger.parts import rows_of
-from batchgen.run.accounts import Outcome
-from batchgen.run.hooks import Begun, Hooks
 from batchgen.run.making import run_job
-from batchgen.run.options import RunOptions
-from batchgen.run.rows import Row
-from batchgen.run.sharding import read_shard
-from batchgen.run.stop import Stop, signals
+from batchgen.run.pace.stop import Stop, signals
+from batchgen.run.telling.accounts import Outcome
+from batchgen.run.telling.hooks import Begun, Hooks
+from batchgen.run.telling.rows import Row
+from batchgen.run.terms.options import RunOptions
+from batchgen.run.terms.sharding import read_shard
 
 
 class Running:

@@ -9,9 +9,9 @@ import pytest
 from batchgen.cli.preview import print_preview, warn
 from batchgen.job.load import Job, load_job
 from batchgen.ledger.entry import State
-from batchgen.run.options import RunOptions
-from batchgen.run.preview import Preview, preview
-from batchgen.run.stock import Stock
+from batchgen.run.plan.preview import Preview, preview
+from batchgen.run.plan.stock import Stock
+from batchgen.run.terms.options import RunOptions
 
 MODEL = "wavespeed-ai/imagen4"
 

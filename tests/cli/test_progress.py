@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from batchgen.cli.progress import Bar, Lines, Rate, Silence, choose, details
-from batchgen.run.tally import Tally
+from batchgen.run.telling.tally import Tally
 from tests.support.bench import QUICK, Bench
 
 

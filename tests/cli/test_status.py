@@ -56,5 +56,5 @@ def test_of_a_damaged_ledger_it_is_said_what_to_do(bench: Bench):
 
 
 def test_status_starts_without_what_reads_job_files():
-    asked = "import sys, batchgen.run.standing; sys.exit('pydantic' in sys.modules)"
+    asked = "import sys, batchgen.run.care.standing; sys.exit('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0

@@ -9,8 +9,8 @@ from batchgen.cluster.engine import LostError
 from batchgen.cluster.work import Made, Work
 from batchgen.cluster.worker import Worker
 from batchgen.errors import ExitCode
-from batchgen.run.granting import Limited, LocalLeases
-from batchgen.run.leases import Leases
+from batchgen.run.sharing.granting import Limited, LocalLeases
+from batchgen.run.sharing.leases import Leases
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from batchgen.errors import ExitCode, LockedError, NotGivenBackError, UsageError
 from batchgen.job.load import load_job
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import lock_of
-from batchgen.run.accounts import Outcome
-from batchgen.run.context import Context
 from batchgen.run.making import run_job
-from batchgen.run.options import RunOptions
-from batchgen.run.stop import Stop
+from batchgen.run.pace.stop import Stop
+from batchgen.run.telling.accounts import Outcome
+from batchgen.run.terms.options import RunOptions
+from batchgen.run.variant.context import Context
 from tests.cluster.here import ClusterHere
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
@@ -28,7 +28,7 @@ def workers(bench: Bench, monkeypatch) -> ClusterHere:
     """Workers that renew often; this process asks the service of the bench, too."""
     for name, value in bench.env.items():
         monkeypatch.setenv(name, value)
-    for name, pause in {**QUICK, "batchgen.run.leasing.EVERY": 0.01}.items():
+    for name, pause in {**QUICK, "batchgen.run.sharing.leasing.EVERY": 0.01}.items():
         monkeypatch.setattr(name, pause)
     monkeypatch.setenv("HOME", str(bench.folder))
     monkeypatch.setattr("batchgen.cluster.driver.SHARDS_PER_WORKER", 2)
@@ -153,7 +153,7 @@ def test_a_worker_that_sees_something_else_is_not_used(
 
 
 def test_others_are_kept_away_while_parts_are_lent(bench: Bench, workers: ClusterHere, monkeypatch):
-    for name in ("parting.SHORTLY", "parting._LOOK", "lending.SHORTLY"):
+    for name in ("claim.parting.SHORTLY", "claim.parting._LOOK", "sharing.lending.SHORTLY"):
         monkeypatch.setattr(f"batchgen.run.{name}", 0.05)
     bench.job(6)
     bench.service.hold(completion=0)
@@ -211,7 +211,7 @@ def test_a_part_that_is_kept_for_good_ends_the_run_and_the_next_one_goes_on(
     bench: Bench, workers: ClusterHere, monkeypatch
 ):
     bench.job(3)
-    monkeypatch.setattr("batchgen.run.lending.SHORTLY", 0.05)
+    monkeypatch.setattr("batchgen.run.sharing.lending.SHORTLY", 0.05)
     with pytest.raises(NotGivenBackError, match=r"keeps its part .* in use by process") as ended:
         lead(bench, Stop())
     assert ended.value.exit_code is ExitCode.INCOMPLETE
@@ -222,7 +222,7 @@ def test_a_part_that_is_kept_for_good_ends_the_run_and_the_next_one_goes_on(
 
 def test_a_signal_ends_the_wait_for_parts(bench: Bench, workers: ClusterHere, monkeypatch):
     bench.job(3)
-    monkeypatch.setattr("batchgen.run.working.GRACE", 0.05)
+    monkeypatch.setattr("batchgen.run.variant.working.GRACE", 0.05)
     stop = Stop()
     stop.note(ExitCode.INCOMPLETE, "a shard was lost")
     with pytest.raises(NotGivenBackError, match=r"^stopped by SIGTERM; a worker .* keeps") as ended:
@@ -234,6 +234,6 @@ def test_what_ends_the_engine_is_told_before_parts_that_are_kept(
     bench: Bench, workers: ClusterHere, monkeypatch
 ):
     bench.job(3)
-    monkeypatch.setattr("batchgen.run.lending.SHORTLY", 0.05)
+    monkeypatch.setattr("batchgen.run.sharing.lending.SHORTLY", 0.05)
     with pytest.raises(UsageError, match="no worker can work"):
         lead(bench, Stop(), UsageError("no worker can work"))

@@ -10,7 +10,7 @@ from batchgen.cluster.engine import LostError
 from batchgen.cluster.hands import ATTEMPTS, Hands
 from batchgen.cluster.work import Made
 from batchgen.errors import ExitCode, UsageError
-from batchgen.run.stop import Stop
+from batchgen.run.pace.stop import Stop
 
 DONE = Made(code=ExitCode.OK, why="", limited=False)
 IN_USE = Made(code=ExitCode.LOCKED, why="in use", limited=False)

@@ -22,7 +22,7 @@ import pytest
 
 from batchgen.cluster.engine import LostError, RemoteLeases, _RemoteWorker
 from batchgen.errors import ExitCode
-from batchgen.run.leases import NoGrantError
+from batchgen.run.sharing.leases import NoGrantError
 from tests.support import cli
 
 # On this machine alone, whatever its network.

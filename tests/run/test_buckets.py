@@ -19,8 +19,8 @@ from batchgen.dataset.bucket import Address, Bucket, Content
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import Uploads, dataset_path
 from batchgen.errors import StorageError
-from batchgen.run.bringing import open_dataset
-from batchgen.run.claims import OBJECT, Hold, take
+from batchgen.run.bucket.bringing import open_dataset
+from batchgen.run.bucket.claims import OBJECT, Hold, take
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
 from tests.support.objectstore import BUCKET, SECRET, Store, object_store
@@ -30,8 +30,8 @@ URL = f"s3://{BUCKET}/sets/job"
 PATCH = {
     **QUICK,
     "batchgen.dataset.bucket._RETRIES": {"max_retries": 0},
-    "batchgen.run.mirror.LOOK": 0.05,
-    "batchgen.run.mirror.AGAIN": 0.1,
+    "batchgen.run.bucket.mirror.LOOK": 0.05,
+    "batchgen.run.bucket.mirror.AGAIN": 0.1,
 }
 
 
@@ -439,7 +439,7 @@ def test_a_run_killed_at_any_step_of_an_upload_is_finished_by_the_next(bench: Be
 def test_a_signal_ends_a_run_whose_store_hangs(cloud: Cloud, signals):
     cloud.job(3)
     cloud.store.hanging = "images/"
-    patch = {**PATCH, "batchgen.run.mirror.HURRIED": 0.2 if signals == 1 else 30.0}
+    patch = {**PATCH, "batchgen.run.bucket.mirror.HURRIED": 0.2 if signals == 1 else 30.0}
     with cloud.bench.start(patch=patch) as running:
         running.until_states(saved=3)
         for _ in range(signals):
@@ -523,7 +523,7 @@ def test_a_sign_of_life_whose_answer_was_lost_is_no_other_run(cloud: Cloud, monk
         raise StorageError("the store does not answer")
 
     times = iter(("2026-11-27T10:00:00Z", "2026-11-27T10:01:00Z"))
-    monkeypatch.setattr("batchgen.run.claims._now", lambda: next(times))
+    monkeypatch.setattr("batchgen.run.bucket.claims._now", lambda: next(times))
     with monkeypatch.context() as away:
         away.setattr(Bucket, "write", lost)
         with pytest.raises(StorageError, match="does not answer"):
@@ -546,7 +546,9 @@ def test_a_sign_of_life_that_is_late_takes_nothing_back(cloud: Cloud, monkeypatc
 def test_signs_of_life_from_two_threads_are_no_other_run(cloud: Cloud, monkeypatch):
     hold = _taken(cloud, monkeypatch)
     times = iter(range(100))
-    monkeypatch.setattr("batchgen.run.claims._now", lambda: f"2026-11-27T10:00:{next(times):02}Z")
+    monkeypatch.setattr(
+        "batchgen.run.bucket.claims._now", lambda: f"2026-11-27T10:00:{next(times):02}Z"
+    )
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: hold.beat(), range(20)))
     assert str(cloud.claim()["beat"]).startswith("2026-11-27T10:00:1")

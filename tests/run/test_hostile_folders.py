@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import StorageError, UsageError
-from tests.run.test_verify import reach, run
+from tests.run.care.test_verify import reach, run
 from tests.support import cli
 from tests.support.bench import Bench
 

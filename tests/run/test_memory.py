@@ -19,8 +19,8 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.job.load import load_job
 from batchgen.ledger.store import Ledger
-from batchgen.run.options import RunOptions
-from batchgen.run.planning import ToDo, settle_plan
+from batchgen.run.terms.options import RunOptions
+from batchgen.run.plan.planning import ToDo, settle_plan
 
 job, folder = load_job("job.yaml"), DatasetFolder(Path("out"))
 folder.prepare()

@@ -8,8 +8,8 @@ import pytest
 
 from batchgen.errors import ExitCode
 from batchgen.ledger.store import Ledger
-from tests.run.test_rebuild import lose, rewrite
-from tests.run.test_verify import check, made, reach, run
+from tests.run.care.test_verify import check, made, reach, run
+from tests.run.claim.test_rebuild import lose, rewrite
 from tests.support.bench import Bench
 from tests.support.cli import failures, summary
 

@@ -148,7 +148,10 @@ def test_an_account_that_others_use_at_that_time_is_held(bench: Bench):
 )
 def test_a_history_that_proves_nothing_is_held(bench: Bench, history: str, why: str):
     _uncertain(bench, PAID)
-    patch = {"batchgen.run.settle.MAX_PAGES": 5, "batchgen.run.settle.BETWEEN_READINGS": 0.01}
+    patch = {
+        "batchgen.run.uncertain.settle.MAX_PAGES": 5,
+        "batchgen.run.uncertain.settle.BETWEEN_READINGS": 0.01,
+    }
     bench.service.account(ago=LONG_AGO, history=history)
     found = _settle(bench, 5, patch=patch)
     assert why in found["why"]

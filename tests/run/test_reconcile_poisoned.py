@@ -9,7 +9,7 @@ from tests.support.bench import QUICK, Bench
 LONG_AGO = 3_600
 PAID = "a pear [submit=500x1]"
 UNPAID = "a plum [submit=notjsonx1]"
-PATCH = {**QUICK, "batchgen.run.settle.MAX_PAGES": 30}
+PATCH = {**QUICK, "batchgen.run.uncertain.settle.MAX_PAGES": 30}
 
 
 def _uncertain(bench: Bench, *prompts: str) -> None:
@@ -47,7 +47,7 @@ def test_a_history_that_cannot_be_trusted_settles_nothing(bench: Bench, history,
 def test_a_history_is_not_read_for_ever(bench: Bench):
     _uncertain(bench, PAID)
     bench.service.account(ago=LONG_AGO)
-    patch = {**PATCH, "batchgen.run.settle.READING": -1.0}
+    patch = {**PATCH, "batchgen.run.uncertain.settle.READING": -1.0}
     done = bench.reconcile("--grace", 0, "--json", patch=patch)
     assert done.returncode == 5, done.stderr
     assert json.loads(done.stdout)["why"] == "the history takes too long to be read"

@@ -6,8 +6,8 @@ import pytest
 
 from batchgen.api.key import ApiKey
 from batchgen.job.load import Pace, load_job
-from batchgen.run.access import WAVESPEED, Access
-from batchgen.run.limits import settle_limits
+from batchgen.run.terms.access import WAVESPEED, Access
+from batchgen.run.terms.limits import settle_limits
 from tests.support.cli import write_job
 
 REAL = Access(base_url=WAVESPEED, key=ApiKey("key"), free=False)

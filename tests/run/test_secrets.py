@@ -141,7 +141,11 @@ class _Raises:
 
 @pytest.mark.parametrize(
     "place",
-    ["batchgen.job.load.load_job", "batchgen.run.making.run_job", "batchgen.run.life.follow"],
+    [
+        "batchgen.job.load.load_job",
+        "batchgen.run.making.run_job",
+        "batchgen.run.variant.life.follow",
+    ],
 )
 def test_the_traceback_of_a_bug_does_not_show_the_key(bench: Bench, place):
     bench.job(1)

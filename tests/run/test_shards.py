@@ -21,12 +21,12 @@ from batchgen.ledger.divided import read_ledger
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import Shard, ledger_of, part_of
-from batchgen.run.accounts import Outcome
+from batchgen.run.care.merging import merge_dataset
+from batchgen.run.care.standing import standing
+from batchgen.run.claim.parting import claim_parts, clear_all, clear_parts
 from batchgen.run.making import run_job
-from batchgen.run.merging import merge_dataset
-from batchgen.run.options import RunOptions
-from batchgen.run.parting import claim_parts, clear_all, clear_parts
-from batchgen.run.standing import standing
+from batchgen.run.telling.accounts import Outcome
+from batchgen.run.terms.options import RunOptions
 from batchgen.text import counted
 from tests.support import cli
 from tests.support.bench import QUICK, Bench
@@ -186,8 +186,8 @@ def test_uncertain_submits_are_settled_only_when_all_parts_are_owned(bench: Benc
 
 
 def test_a_run_of_the_whole_and_runs_of_shards_keep_each_other_away(bench: Bench, monkeypatch):
-    monkeypatch.setattr("batchgen.run.parting.SHORTLY", 0.05)
-    monkeypatch.setattr("batchgen.run.parting._LOOK", 0.05)
+    monkeypatch.setattr("batchgen.run.claim.parting.SHORTLY", 0.05)
+    monkeypatch.setattr("batchgen.run.claim.parting._LOOK", 0.05)
     bench.job(3)
     folder = DatasetFolder(bench.dataset)
     folder.prepare()

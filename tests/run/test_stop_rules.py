@@ -3,7 +3,7 @@
 import pytest
 
 from batchgen.errors import JobError
-from tests.run.test_verify import reach, run
+from tests.run.care.test_verify import reach, run
 from tests.support.bench import Bench
 from tests.support.cli import summary
 

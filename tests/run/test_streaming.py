@@ -11,8 +11,8 @@ import pytest
 from batchgen import Hooks, Job, RunOptions, load_job, run_job_sync, start_job
 from batchgen.errors import ExitCode, LockedError, UsageError
 from batchgen.ledger.lock import locked
-from batchgen.run.accounts import Outcome
 from batchgen.run.streaming import Running
+from batchgen.run.telling.accounts import Outcome
 from tests.support.bench import Bench
 
 

@@ -108,7 +108,7 @@ def test_with_no_retries_a_submit_is_sent_once_and_the_others_go_on(bench: Bench
 
 def test_a_service_that_turns_everything_away_is_asked_by_one_at_a_time_and_then_left(bench: Bench):
     bench.job([f"a pear {n} [submit=429]" for n in range(30)], run={"concurrency": 12})
-    done = bench.run(patch={**QUICK, "batchgen.run.pacer.STRIKES": 6})
+    done = bench.run(patch={**QUICK, "batchgen.run.pace.pacer.STRIKES": 6})
     assert done.returncode == 4
     assert "too busy: HTTP 429" in done.stderr.splitlines()[-1]
     # Those that were on their way together, and then one after the other.

@@ -21,7 +21,7 @@ from tests.support.service import Counts, Service, misbehaving_service
 QUICK = {
     "batchgen.api.retry.BACKOFF_BASE": 0.001,
     "batchgen.api.retry.BACKOFF_CAP": 0.02,
-    "batchgen.run.settle.BETWEEN_READINGS": 0.01,
+    "batchgen.run.uncertain.settle.BETWEEN_READINGS": 0.01,
 }
 
 

@@ -24,7 +24,9 @@ from batchgen.dataset.manifest import Manifest
 from batchgen.dataset.packed import Packed
 from batchgen.dataset.uploads import Uploads
 from batchgen.ledger.writer import Writer
-from batchgen.run import making, packing, reports, settle
+from batchgen.run import making
+from batchgen.run.uncertain import settle
+from batchgen.run.writing import packing, reports
 
 
 class Fuse:

@@ -28,9 +28,10 @@ from typing import Any
 # What commands import while they run; whatever is missing here is only slower.
 IMPORTED = (
     *("batchgen.cli", "batchgen.cli.progress", "batchgen.cli.logs", "batchgen.cli.words"),
-    *("batchgen.local", "batchgen.run.making", "batchgen.run.reconciling", "batchgen.run.checking"),
-    *("batchgen.run.verify", "batchgen.run.standing", "tests.support.crashing", "tqdm"),
-    *("batchgen.run.service", "batchgen.run.settle", "batchgen.run.working"),
+    *("batchgen.local", "batchgen.run.making", "batchgen.run.plan.checking"),
+    *("batchgen.run.uncertain.reconciling", "batchgen.run.uncertain.settle"),
+    *("batchgen.run.care.verify", "batchgen.run.care.standing", "tests.support.crashing", "tqdm"),
+    *("batchgen.run.terms.service", "batchgen.run.variant.working"),
 )
 
 

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from batchgen import Hooks, RunOptions, load_job, run_job
-from batchgen.run.tally import Tally
+from batchgen.run.telling.tally import Tally
 
 
 def memory() -> int:

@@ -1,0 +1,6 @@
+"""What a run is told, and whom it asks: known before anything is written or sent.
+
+* what the user says: ``options``, ``sharding``, ``limits`` of the pace
+* the service: ``access`` (address and key), ``service`` (reached), ``prices``
+* ``planned``: how much the job asks for, as earlier runs have told the ledger
+"""
