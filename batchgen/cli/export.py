@@ -16,7 +16,7 @@ class _Size(click.ParamType[int]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        from batchgen.job.units import read_size
+        from batchgen.job.grammar.units import read_size
 
         try:
             size = read_size(str(value))

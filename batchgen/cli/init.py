@@ -31,8 +31,8 @@ def init(path: Path, prompts: Path | None) -> None:
     keys of a job. No file is ever overwritten.
     """
     from batchgen.errors import BatchgenError
+    from batchgen.job.grammar.schema import job_schema
     from batchgen.job.load import load_job
-    from batchgen.job.schema import job_schema
     from batchgen.text import counted
 
     _write_new(path, _starter(path, prompts))
@@ -58,7 +58,7 @@ def _starter(path: Path, prompts: Path | None) -> str:
     text = text.replace("job.yaml", path.name).replace("name: my-job\n", f"name: {stem}\n")
     if not prompts:
         return text
-    from batchgen.job.promptfiles import read_rows
+    from batchgen.job.texts.promptfiles import read_rows
 
     # Room to grow, and not for one zero too many.
     most = max(10_000, 10 * sum(1 for _ in read_rows(prompts)))

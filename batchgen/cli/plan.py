@@ -33,8 +33,8 @@ def plan(job_file: Path, check: bool, as_json: bool, **options: object) -> None:
     """
     from batchgen.cli.preview import print_preview, warn
     from batchgen.job.advice import advise
+    from batchgen.job.expansion.unique import prove_names, too_many_to_prove
     from batchgen.job.load import load_job
-    from batchgen.job.unique import prove_names, too_many_to_prove
     from batchgen.run.plan.preview import preview
     from batchgen.run.terms.options import RunOptions
 

@@ -13,6 +13,6 @@ def schema() -> None:
 
         # yaml-language-server: $schema=batchgen.schema.json
     """
-    from batchgen.job.schema import job_schema
+    from batchgen.job.grammar.schema import job_schema
 
     show_json(job_schema(), indent=2)

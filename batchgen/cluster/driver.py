@@ -10,8 +10,8 @@ from batchgen.cluster.hands import SILENT, Hands
 from batchgen.cluster.progress import watch
 from batchgen.cluster.work import Work
 from batchgen.errors import UsageError
+from batchgen.job.grammar.units import read_engine
 from batchgen.job.load import Job
-from batchgen.job.units import read_engine
 from batchgen.run.plan.stock import largest
 from batchgen.run.sharing.granting import Limited
 from batchgen.run.sharing.lending import Engine, leave_token

@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from batchgen.errors import ExitCode
-from batchgen.job.units import read_failures
+from batchgen.job.grammar.units import read_failures
 from batchgen.run.sharing.leases import NoGrantError, Progress
 from batchgen.run.sharing.leasing import COUNTS
 from batchgen.run.telling.tally import Tally

@@ -1,15 +1,17 @@
 """What to make: a YAML job file becomes a checked job, the job a lazy list of variants.
 
-Pure: no network, no clock. Begin reading at ``load``, which holds the threads.
+Pure: no network, no clock. Begin reading at ``load``, which holds the threads, and ends with a
+``job`` and its ``variants``. The folders in the order a job file goes through them; each may import
+from those above it:
 
-* text with places: ``files``, ``document``, ``scalars``, ``faults``, ``layers``, ``wording``
-* its shape: ``shape``, ``sections``, ``explain``, ``schema``, ``units``, ``pace``, ``keeping``,
-  ``tiers``
-* values: ``models``, ``known``, ``axes``, ``matrix``, ``rules``, ``sweep``
-* prompts: ``prompts``, ``prompt``, ``promptfiles``, ``parquetfiles``, ``templates``
-* one prompt for many: ``wildcards``, ``choices``, ``wordlists``
-* expansion: ``expand``, ``excluding``, ``boxes``, ``distinct``, ``variants``
-* their order: ``positions``, ``shuffle``, ``balance``
-* keys and names: ``canonical``, ``keys``, ``names``, ``unique``
-* what comes of it: ``load``, ``job``, ``outline``, ``advice``, ``origins``
+* ``source``: the text, with the place of everything in it
+* ``grammar``: what it may say
+* ``values``: what varies
+* ``texts``: prompts, and how one stands for many
+* ``expansion``: all variants, without listing them
+* ``order``: which of them comes first
+
+Beside them: ``models``, what each accepts, costs and returns, and the ``tiers`` of accounts;
+``outline``, what a job varies, in words; ``advice``, what may surprise; ``origins``, where each
+value of a variant came from.
 """

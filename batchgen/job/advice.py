@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from batchgen.job.grammar.names import safe_name
 from batchgen.job.job import Job
-from batchgen.job.names import safe_name
-from batchgen.job.prompt import Prompt
+from batchgen.job.texts.prompt import Prompt
 from batchgen.text import counted, plain
 
 # An estimate: English has four characters to a token, other scripts down to one. From four fifths

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.errors import Problem
-from batchgen.job.document import Source
-from batchgen.job.keeping import Packing
+from batchgen.job.grammar.keeping import Packing
+from batchgen.job.grammar.names import name_of
 from batchgen.job.models import Model, find_model
-from batchgen.job.names import name_of
 from batchgen.job.outline import Outline
-from batchgen.job.prompt import Prompt
+from batchgen.job.source.document import Source
+from batchgen.job.texts.prompt import Prompt
 from batchgen.job.variants import Variant, Variants
 
 

@@ -7,30 +7,30 @@ from functools import cache
 from pathlib import Path
 
 from batchgen.errors import JobError, Problem
-from batchgen.job.balance import balanced
-from batchgen.job.boxes import Box
-from batchgen.job.distinct import distinct_boxes
-from batchgen.job.document import MAX_PROBLEMS, Keys, Source
-from batchgen.job.expand import TOO_MANY, Expander, TooManyError, no_value
-from batchgen.job.explain import check_shape
-from batchgen.job.files import Place, folder_of
+from batchgen.job.expansion.boxes import Box
+from batchgen.job.expansion.distinct import distinct_boxes
+from batchgen.job.expansion.expand import TOO_MANY, Expander, TooManyError, no_value
+from batchgen.job.expansion.rules import RuleReader
+from batchgen.job.grammar.explain import check_shape
+from batchgen.job.grammar.keeping import pattern_of, read_packing, wrong_keeping, wrong_patterns
+from batchgen.job.grammar.pace import read_pace, wrong_limits
+from batchgen.job.grammar.shape import JobFile
 from batchgen.job.job import Job, Pace
-from batchgen.job.keeping import pattern_of, read_packing, wrong_keeping, wrong_patterns
-from batchgen.job.layers import read_layers
-from batchgen.job.matrix import MatrixReader, groups
 from batchgen.job.models import MODELS, find_model, refuse_model_id
+from batchgen.job.order.balance import balanced
+from batchgen.job.order.shuffle import Shuffled
 from batchgen.job.outline import Outline, outline
-from batchgen.job.pace import read_pace, wrong_limits
-from batchgen.job.prompt import Prompt
-from batchgen.job.prompts import PromptReader
-from batchgen.job.rules import RuleReader
-from batchgen.job.shape import JobFile
-from batchgen.job.shuffle import Shuffled
-from batchgen.job.sweep import MADE_COLUMNS, MODEL, Link, Sweep
-from batchgen.job.templates import Template
+from batchgen.job.source.document import MAX_PROBLEMS, Keys, Source
+from batchgen.job.source.files import Place, folder_of
+from batchgen.job.source.layers import read_layers
+from batchgen.job.source.wording import did_you_mean
+from batchgen.job.texts.prompt import Prompt
+from batchgen.job.texts.prompts import PromptReader
+from batchgen.job.texts.wordlists import WordLists
+from batchgen.job.values.matrix import MatrixReader, groups
+from batchgen.job.values.sweep import MADE_COLUMNS, MODEL, Link, Sweep
+from batchgen.job.values.templates import Template
 from batchgen.job.variants import Variants
-from batchgen.job.wording import did_you_mean
-from batchgen.job.wordlists import WordLists
 
 __all__ = ["Job", "Pace", "load_job"]
 

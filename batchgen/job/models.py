@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from batchgen.job.wording import describe, did_you_mean
+from batchgen.job.source.wording import describe, did_you_mean
 
 DEFAULT_MODEL = "wavespeed-ai/imagen4"
 

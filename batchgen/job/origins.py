@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from batchgen.job.boxes import REPEAT, Box
-from batchgen.job.files import Place
+from batchgen.job.expansion.boxes import REPEAT, Box
 from batchgen.job.job import Job
 from batchgen.job.models import DEFAULT_MODEL, find_model
-from batchgen.job.sweep import MODEL
-from batchgen.job.templates import Template
+from batchgen.job.source.files import Place
+from batchgen.job.values.sweep import MODEL
+from batchgen.job.values.templates import Template
 from batchgen.job.variants import Variant
 
 _DRAWN = "drawn from the content of the variant"

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from batchgen.job.prompt import Prompt
-from batchgen.job.sweep import MODEL, Axis, Link, Sweep
+from batchgen.job.texts.prompt import Prompt
+from batchgen.job.values.sweep import MODEL, Axis, Link, Sweep
 
 
 @dataclass(frozen=True, kw_only=True)

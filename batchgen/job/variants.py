@@ -12,10 +12,10 @@ from itertools import accumulate, groupby, product
 from types import MappingProxyType
 from typing import overload
 
-from batchgen.job.axes import Values
-from batchgen.job.boxes import REPEAT, Box
-from batchgen.job.canonical import canonical
-from batchgen.job.keys import GridKeys
+from batchgen.job.expansion.boxes import REPEAT, Box
+from batchgen.job.expansion.keys import GridKeys
+from batchgen.job.values.axes import Values
+from batchgen.job.values.canonical import canonical
 
 _NOT_SET = Values((None,))
 _GRIDS = 1_000  # whose keys are kept spelled; a variant of another one takes ten times as long

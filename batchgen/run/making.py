@@ -11,8 +11,8 @@ from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.images import ImageStore
 from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
+from batchgen.job.grammar.units import read_failures
 from batchgen.job.load import Job, Pace
-from batchgen.job.units import read_failures
 from batchgen.ledger.entry import State
 from batchgen.ledger.parts import Shard
 from batchgen.ledger.store import Ledger

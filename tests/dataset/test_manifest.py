@@ -15,7 +15,7 @@ from batchgen.dataset.holdings import Holdings
 from batchgen.dataset.manifest import Manifest, Row, columns, is_exact
 from batchgen.dataset.row import ImageRow
 from batchgen.errors import StorageError
-from batchgen.job.sweep import MADE_COLUMNS
+from batchgen.job.values.sweep import MADE_COLUMNS
 from tests.ledger.made import full_disk
 
 PROMPTS = [

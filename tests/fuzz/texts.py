@@ -11,10 +11,10 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["batchgen"]):
-    from batchgen.job import wildcards
-    from batchgen.job.axes import MAX_TEXT
-    from batchgen.job.choices import MAX_COUNT, WEIGHT_ONE, choice, phrase, stream
-    from batchgen.job.templates import Template
+    from batchgen.job.texts import wildcards
+    from batchgen.job.texts.choices import MAX_COUNT, WEIGHT_ONE, choice, phrase, stream
+    from batchgen.job.values.axes import MAX_TEXT
+    from batchgen.job.values.templates import Template
 
 WORDS = choice([(WEIGHT_ONE, phrase(["red"])), (WEIGHT_ONE, phrase(["{name}"]))])
 

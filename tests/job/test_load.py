@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batchgen.errors import ExitCode, JobError
-from batchgen.job import expand
+from batchgen.job.expansion import expand
 from batchgen.job.load import Pace
 
 IN_CAPTIONS = "aspect_ratio, negative_prompt, prompt, prompt_id, seed"

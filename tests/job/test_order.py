@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchgen.job import balance
-from batchgen.job.axes import Values
-from batchgen.job.balance import balanced
-from batchgen.job.boxes import Box, Grid
-from batchgen.job.files import Place
+from batchgen.job.expansion.boxes import Box, Grid
 from batchgen.job.load import Job
-from batchgen.job.prompt import Prompt
-from batchgen.job.shuffle import Shuffled
+from batchgen.job.order import balance
+from batchgen.job.order.balance import balanced
+from batchgen.job.order.shuffle import Shuffled
+from batchgen.job.source.files import Place
+from batchgen.job.texts.prompt import Prompt
+from batchgen.job.values.axes import Values
 
 JOB = "name: k\norder: balanced\n"
 RATIOS = "aspect_ratio: [1:1, 16:9, 3:4]"

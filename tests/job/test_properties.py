@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchgen.job.layers import Layers
 from batchgen.job.load import load_job
+from batchgen.job.source.layers import Layers
 from batchgen.job.variants import Variants
 from tests.job import golden
 

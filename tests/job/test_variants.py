@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.job.axes import Values
-from batchgen.job.distinct import distinct_boxes
-from batchgen.job.expand import Expander
-from batchgen.job.files import Place
-from batchgen.job.prompt import Prompt
-from batchgen.job.sweep import Axis, Sweep
+from batchgen.job.expansion.distinct import distinct_boxes
+from batchgen.job.expansion.expand import Expander
+from batchgen.job.source.files import Place
+from batchgen.job.texts.prompt import Prompt
+from batchgen.job.values.axes import Values
+from batchgen.job.values.sweep import Axis, Sweep
 from batchgen.job.variants import Variants
 from tests.job import golden
 

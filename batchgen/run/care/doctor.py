@@ -20,9 +20,9 @@ from batchgen.dataset.disk import existing, free_bytes, network_file_system
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.uploads import uploads_of
 from batchgen.errors import BatchgenError, UsageError
+from batchgen.job.grammar.units import read_window
 from batchgen.job.load import Pace
 from batchgen.job.tiers import LOWEST, TIERS
-from batchgen.job.units import read_window
 from batchgen.run.bucket.claims import look, refuse
 from batchgen.run.pace.pacer import POSTS
 from batchgen.run.telling.history import past_runs

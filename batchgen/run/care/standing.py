@@ -10,7 +10,7 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder
 from batchgen.dataset.reading import no_dataset
 from batchgen.errors import UsageError
-from batchgen.job.files import read_regular_file
+from batchgen.job.source.files import read_regular_file
 from batchgen.ledger.entry import State
 from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger

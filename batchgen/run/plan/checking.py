@@ -20,12 +20,12 @@ from batchgen.api.catalog import (
 from batchgen.api.wire import WireError
 from batchgen.dataset.folder import write_whole
 from batchgen.errors import ExitCode, StorageError, UsageError
-from batchgen.job.axes import Values
-from batchgen.job.canonical import digest
+from batchgen.job.expansion.unique import prove_names
 from batchgen.job.load import Job
 from batchgen.job.models import MODELS
-from batchgen.job.unique import prove_names
-from batchgen.job.wording import describe, did_you_mean
+from batchgen.job.source.wording import describe, did_you_mean
+from batchgen.job.values.axes import Values
+from batchgen.job.values.canonical import digest
 from batchgen.ledger.entry import State
 from batchgen.ledger.store import Ledger
 from batchgen.run.pace.experience import cache_file

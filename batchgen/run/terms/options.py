@@ -5,9 +5,15 @@ from pathlib import Path
 
 from batchgen.dataset.uploads import dataset_path
 from batchgen.errors import UsageError
+from batchgen.job.grammar.units import (
+    read_duration,
+    read_engine,
+    read_failures,
+    read_size,
+    read_window,
+)
 from batchgen.job.load import Job, Pace
 from batchgen.job.tiers import TIERS
-from batchgen.job.units import read_duration, read_engine, read_failures, read_size, read_window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from batchgen.dataset.disk import free_bytes
 from batchgen.errors import ExitCode
-from batchgen.job.units import Window, read_window
+from batchgen.job.grammar.units import Window, read_window
 from batchgen.run.pace.stop import Stop
 from batchgen.run.telling.tally import Tally
 from batchgen.run.variant.context import Context

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from batchgen.errors import ExitCode
-from batchgen.job.units import read_window
+from batchgen.job.grammar.units import read_window
 from batchgen.ledger.entry import Entry, State
 from batchgen.run.pace.slots import Slots, Step
 from batchgen.run.pace.stop import Stop
