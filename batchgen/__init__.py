@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from batchgen.errors import BatchgenError, ExitCode
 
 if TYPE_CHECKING:
-    from batchgen.dataset.export import Exported, export_dataset
-    from batchgen.dataset.reading import Dataset
+    from batchgen.dataset.exports.export import Exported, export_dataset
+    from batchgen.dataset.rows.reading import Dataset
     from batchgen.job.load import Job, load_job
     from batchgen.job.variants import Variant
     from batchgen.run.bucket.bringing import open_dataset
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Dataset": "dataset.reading",
-    "Exported": "dataset.export",
+    "Dataset": "dataset.rows.reading",
+    "Exported": "dataset.exports.export",
     "Hooks": "run.telling.hooks",
     "Job": "job.load",
     "Outcome": "run.telling.accounts",
     "RunOptions": "run.terms.options",
     "Variant": "job.variants",
-    "export_dataset": "dataset.export",
+    "export_dataset": "dataset.exports.export",
     "load_job": "job.load",
     "open_dataset": "run.bucket.bringing",
     "run_job": "run.making",

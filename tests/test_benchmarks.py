@@ -12,7 +12,7 @@ from statistics import median, quantiles
 
 import pytest
 
-from batchgen.dataset.picture import look_at
+from batchgen.dataset.files.picture import look_at
 from benchmarks.cases import CASES, Case, Work
 from benchmarks.compare import measure
 from benchmarks.latency import ideal_makespan, read_latency

@@ -30,7 +30,7 @@ def doctor(
     import asyncio
     from dataclasses import asdict
 
-    from batchgen.dataset.uploads import dataset_path
+    from batchgen.dataset.stores.uploads import dataset_path
     from batchgen.job.load import load_job
     from batchgen.run.care.doctor import OK, WRONG, Patient, examine
 

@@ -53,8 +53,8 @@ def export(
     """
     from dataclasses import asdict
 
-    from batchgen.dataset.export import export_dataset
-    from batchgen.dataset.shards import Limits
+    from batchgen.dataset.exports.export import export_dataset
+    from batchgen.dataset.exports.shards import Limits
     from batchgen.text import counted
 
     limits = Limits(images=shard_images, bytes=shard_size)

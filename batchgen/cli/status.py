@@ -54,7 +54,7 @@ def _list_runs(folder: Path, *, as_json: bool) -> None:
     from dataclasses import asdict
 
     from batchgen.dataset.folder import DatasetFolder
-    from batchgen.dataset.reading import no_dataset
+    from batchgen.dataset.rows.reading import no_dataset
     from batchgen.run.telling.history import past_runs
     from batchgen.text import counted, duration, money
 

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.manifest import columns
-from batchgen.dataset.reading import Dataset, no_dataset
-from batchgen.dataset.view import View
+from batchgen.dataset.rows.manifest import columns
+from batchgen.dataset.rows.reading import Dataset, no_dataset
+from batchgen.dataset.views.view import View
 from batchgen.errors import StorageError
 
 Row = dict[str, object]

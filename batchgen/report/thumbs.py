@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, refuse_odd, storage_error
-from batchgen.dataset.holdings import Holdings
+from batchgen.dataset.stores.holdings import Holdings
 from batchgen.errors import StorageError
 from batchgen.report.contents import Row, is_aside
 

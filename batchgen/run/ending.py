@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, replace
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import bucket_of
+from batchgen.dataset.stores.uploads import bucket_of
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.store import Ledger
 from batchgen.run.bucket.mirror import Mirror

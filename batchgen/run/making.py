@@ -7,8 +7,8 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchgen.dataset.files.images import ImageStore
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.images import ImageStore
 from batchgen.dataset.treatment import read_treatment
 from batchgen.errors import ExitCode, UsageError
 from batchgen.job.grammar.units import read_failures

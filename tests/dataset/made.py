@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, json_line
-from batchgen.dataset.manifest import columns
+from batchgen.dataset.rows.manifest import columns
 from tests.dataset.pictures import picture
 
 HOSTILE = (

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.manifest import Manifest, Row, columns, is_exact
-from tests.dataset.test_manifest import COLUMNS, DAMAGES, ROWS, both, jsonl, reopen, row
+from batchgen.dataset.rows.manifest import Manifest, Row, columns, is_exact
+from tests.dataset.rows.test_manifest import COLUMNS, DAMAGES, ROWS, both, jsonl, reopen, row
 
 
 def _forbidden() -> Iterable[Row]:

@@ -11,7 +11,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["batchgen"]):
-    from batchgen.dataset.picture import MAX_PIXELS, PictureError, look_at
+    from batchgen.dataset.files.picture import MAX_PIXELS, PictureError, look_at
 
 ENDINGS = {"image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp"}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from batchgen.dataset.export import export_dataset
+from batchgen.dataset.exports.export import export_dataset
+from batchgen.dataset.exports.huggingface import write_huggingface
+from batchgen.dataset.exports.shards import Limits
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.huggingface import write_huggingface
-from batchgen.dataset.shards import Limits
 from tests.dataset.made import make_dataset, row
 
 # Read when the libraries are imported: none of them asks the network.

@@ -19,7 +19,7 @@ import pytest
 
 pytest.importorskip("obstore")
 
-from batchgen.dataset.bucket import Bucket, TakenError
+from batchgen.dataset.stores.bucket import Bucket, TakenError
 from tests.support.cli import Done, run_batchgen, write_job
 
 pytestmark = pytest.mark.interop

@@ -2,9 +2,9 @@
 
 import pytest
 
-from batchgen.dataset.huggingface import write_views
+from batchgen.dataset.exports.huggingface import write_views
 from tests.dataset.made import make_dataset
-from tests.dataset.test_beside import asked
+from tests.dataset.views.test_beside import asked
 from tests.interop.conftest import rows
 
 mlcroissant = pytest.importorskip("mlcroissant")

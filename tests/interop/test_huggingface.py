@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from batchgen.dataset.export import export_dataset
-from batchgen.dataset.huggingface import write_huggingface
+from batchgen.dataset.exports.export import export_dataset
+from batchgen.dataset.exports.huggingface import write_huggingface
 from tests.dataset.made import make_dataset, row
 from tests.interop.conftest import rows
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from batchgen.dataset.exports.huggingface import write_huggingface
+from batchgen.dataset.exports.packed import open_packed
+from batchgen.dataset.exports.shards import Limits
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.huggingface import write_huggingface
-from batchgen.dataset.packed import open_packed
-from batchgen.dataset.shards import Limits
 from batchgen.dataset.treatment import Treatment
-from batchgen.dataset.view import View
+from batchgen.dataset.views.view import View
 from tests.dataset.made import make_dataset
 from tests.interop.conftest import rows
 from tests.interop.test_huggingface import check, load, pixels  # noqa: F401  # a fixture

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from batchgen.dataset.export import export_dataset
+from batchgen.dataset.exports.export import export_dataset
 from tests.dataset.made import make_dataset
 from tests.interop.test_huggingface import pixels
 

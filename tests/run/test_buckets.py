@@ -15,9 +15,9 @@ import pytest
 
 pytest.importorskip("obstore")
 
-from batchgen.dataset.bucket import Address, Bucket, Content
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import Uploads, dataset_path
+from batchgen.dataset.stores.bucket import Address, Bucket, Content
+from batchgen.dataset.stores.uploads import Uploads, dataset_path
 from batchgen.errors import StorageError
 from batchgen.run.bucket.bringing import open_dataset
 from batchgen.run.bucket.claims import OBJECT, Hold, take
@@ -29,7 +29,7 @@ URL = f"s3://{BUCKET}/sets/job"
 # A store that is away is tried again; the tests need not wait for that.
 PATCH = {
     **QUICK,
-    "batchgen.dataset.bucket._RETRIES": {"max_retries": 0},
+    "batchgen.dataset.stores.bucket._RETRIES": {"max_retries": 0},
     "batchgen.run.bucket.mirror.LOOK": 0.05,
     "batchgen.run.bucket.mirror.AGAIN": 0.1,
 }
@@ -508,7 +508,7 @@ def test_doctor_tells_whether_the_bucket_can_be_had(cloud: Cloud):
 def _taken(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Hold:
     for name, value in cloud.bench.env.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("batchgen.dataset.bucket._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("batchgen.dataset.stores.bucket._RETRIES", {"max_retries": 0})
     folder = DatasetFolder(dataset_path(URL))
     uploads = Uploads(folder.state / "bucket.sqlite3")
     return take(Bucket.open(URL), None, uploads, folder)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dataset.exports.test_export import FORMS, contents
 from tests.dataset.made import make_dataset, row
-from tests.dataset.test_export import FORMS, contents
 from tests.support import cli
 from tests.support.bench import Bench
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.holdings import Holdings
-from batchgen.dataset.members import read_listing
+from batchgen.dataset.stores.holdings import Holdings
+from batchgen.dataset.stores.members import read_listing
 from tests.support import cli
 from tests.support.bench import Bench
 from tests.support.judging import Essence, essence, finish

@@ -14,7 +14,7 @@ import pytest
 
 from batchgen.api.wire import format_time
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.reading import open_dataset
+from batchgen.dataset.rows.reading import open_dataset
 from batchgen.errors import ExitCode, LockedError, UsageError
 from batchgen.job.load import load_job
 from batchgen.ledger.divided import read_ledger

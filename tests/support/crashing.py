@@ -18,11 +18,15 @@ from typing import Any
 
 import batchgen.cli
 from batchgen.api import retry
-from batchgen.dataset import card, folder, huggingface, members, placing, shards
-from batchgen.dataset.bucket import Bucket
-from batchgen.dataset.manifest import Manifest
-from batchgen.dataset.packed import Packed
-from batchgen.dataset.uploads import Uploads
+from batchgen.dataset import folder
+from batchgen.dataset.exports import huggingface, shards
+from batchgen.dataset.exports.packed import Packed
+from batchgen.dataset.files import placing
+from batchgen.dataset.rows.manifest import Manifest
+from batchgen.dataset.stores import members
+from batchgen.dataset.stores.bucket import Bucket
+from batchgen.dataset.stores.uploads import Uploads
+from batchgen.dataset.views import card
 from batchgen.ledger.writer import Writer
 from batchgen.run import making
 from batchgen.run.uncertain import settle

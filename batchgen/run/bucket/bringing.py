@@ -4,11 +4,11 @@ import hashlib
 import logging
 from pathlib import Path
 
-from batchgen.dataset import reading
-from batchgen.dataset.bucket import Bucket, is_url
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
-from batchgen.dataset.reading import Dataset
-from batchgen.dataset.uploads import Uploads, dataset_path, uploads_of
+from batchgen.dataset.rows import reading
+from batchgen.dataset.rows.reading import Dataset
+from batchgen.dataset.stores.bucket import Bucket, is_url
+from batchgen.dataset.stores.uploads import Uploads, dataset_path, uploads_of
 from batchgen.errors import LockedError, StorageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger

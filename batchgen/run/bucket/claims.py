@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from batchgen.dataset.bucket import Bucket, Content, TakenError
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import Uploads
+from batchgen.dataset.stores.bucket import Bucket, Content, TakenError
+from batchgen.dataset.stores.uploads import Uploads
 from batchgen.errors import LockedError, StorageError, UsageError
 
 OBJECT = ".batchgen/claim.json"

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from batchgen.dataset.bucket import TakenError
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import Uploads
+from batchgen.dataset.stores.bucket import TakenError
+from batchgen.dataset.stores.uploads import Uploads
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import DROPPED
 from batchgen.run.bucket.claims import BEAT, Hold

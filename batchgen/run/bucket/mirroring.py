@@ -5,9 +5,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 
-from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import Uploads, uploads_of
+from batchgen.dataset.stores.bucket import Bucket
+from batchgen.dataset.stores.uploads import Uploads, uploads_of
 from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.run.bucket.bringing import bring
 from batchgen.run.bucket.claims import Hold, is_dead, is_ours, look, refuse, take

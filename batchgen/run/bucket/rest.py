@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from batchgen.dataset.beside import SIDE_FILES
-from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.folder import DatasetFolder, storage_error
-from batchgen.dataset.uploads import Uploads
+from batchgen.dataset.stores.bucket import Bucket
+from batchgen.dataset.stores.uploads import Uploads
+from batchgen.dataset.views.beside import SIDE_FILES
 from batchgen.ledger.copying import copy_ledger
 from batchgen.run.bucket.bringing import kept
 from batchgen.run.bucket.hands import handled

@@ -15,10 +15,10 @@ import aiohttp
 import batchgen
 from batchgen.api.client import ServiceClient
 from batchgen.api.key import KEY, KEY_FILE
-from batchgen.dataset.bucket import Bucket
 from batchgen.dataset.disk import existing, free_bytes, network_file_system
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.uploads import uploads_of
+from batchgen.dataset.stores.bucket import Bucket
+from batchgen.dataset.stores.uploads import uploads_of
 from batchgen.errors import BatchgenError, UsageError
 from batchgen.job.grammar.units import read_window
 from batchgen.job.load import Pace

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.manifest import Manifest, columns
-from batchgen.dataset.partrows import PartRows
-from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.rows.manifest import Manifest, columns
+from batchgen.dataset.rows.partrows import PartRows
+from batchgen.dataset.rows.reading import no_dataset
 from batchgen.errors import LockedError, UsageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import part_of, rows_of

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.rows.reading import no_dataset
 from batchgen.errors import UsageError
 from batchgen.job.source.files import read_regular_file
 from batchgen.ledger.entry import State

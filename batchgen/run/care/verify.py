@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
-from batchgen.dataset.beside import SIDE_FILES
+from batchgen.dataset.exports.huggingface import write_views
+from batchgen.dataset.exports.mending import damaged_shards, mend_indexes, mend_listing
+from batchgen.dataset.files.images import ImageStore
 from batchgen.dataset.folder import DatasetFolder, quarantine
-from batchgen.dataset.holdings import Holdings
-from batchgen.dataset.huggingface import write_views
-from batchgen.dataset.images import ImageStore
-from batchgen.dataset.manifest import Manifest, columns, is_exact
-from batchgen.dataset.mending import damaged_shards, mend_indexes, mend_listing
-from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.rows.manifest import Manifest, columns, is_exact
+from batchgen.dataset.rows.reading import no_dataset
+from batchgen.dataset.stores.holdings import Holdings
+from batchgen.dataset.stores.uploads import bucket_of
 from batchgen.dataset.treatment import read_treatment
-from batchgen.dataset.uploads import bucket_of
+from batchgen.dataset.views.beside import SIDE_FILES
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.lock import locked

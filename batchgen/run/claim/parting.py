@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from batchgen.dataset.folder import DatasetFolder, storage_error, sync_folder, write_whole
-from batchgen.dataset.uploads import bucket_of
+from batchgen.dataset.stores.uploads import bucket_of
 from batchgen.errors import UsageError
 from batchgen.ledger.parts import Shard, divide, lock_of, part_of
 from batchgen.ledger.store import Ledger

@@ -16,8 +16,8 @@ from itertools import chain, groupby
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
-from batchgen.dataset.holdings import Holdings
-from batchgen.dataset.manifest import columns
+from batchgen.dataset.rows.manifest import columns
+from batchgen.dataset.stores.holdings import Holdings
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
 
+from batchgen.dataset.files.picture import PictureError, look_through
 from batchgen.dataset.folder import DatasetFolder, quarantine
-from batchgen.dataset.holdings import Holdings, drop
-from batchgen.dataset.picture import PictureError, look_through
+from batchgen.dataset.stores.holdings import Holdings, drop
 from batchgen.job.load import Job
 from batchgen.job.models import find_model
 from batchgen.job.variants import Variant, Variants

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batchgen.dataset.disk import free_bytes
-from batchgen.dataset.uploads import dataset_path
+from batchgen.dataset.stores.uploads import dataset_path
 from batchgen.errors import StorageError
 from batchgen.job.load import Job, Pace
 from batchgen.job.models import find_model

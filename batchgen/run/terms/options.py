@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from batchgen.dataset.uploads import dataset_path
+from batchgen.dataset.stores.uploads import dataset_path
 from batchgen.errors import UsageError
 from batchgen.job.grammar.units import (
     read_duration,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.reading import no_dataset
+from batchgen.dataset.rows.reading import no_dataset
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.bucket.mirroring import mirrored

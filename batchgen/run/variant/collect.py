@@ -7,9 +7,9 @@ from itertools import count
 from batchgen.api.download import DownloadError, GoneError, UnsafeAddressError
 from batchgen.api.retry import backoff, may_download_again
 from batchgen.api.wire import Prediction
-from batchgen.dataset.holdings import drop
-from batchgen.dataset.picture import PictureError
-from batchgen.dataset.placing import StoredImage
+from batchgen.dataset.files.picture import PictureError
+from batchgen.dataset.files.placing import StoredImage
+from batchgen.dataset.stores.holdings import drop
 from batchgen.job.grammar.names import name_of
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.run.telling.rows import manifest_row

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from batchgen.api.retry import RetryBudget
 from batchgen.api.wire import format_time
+from batchgen.dataset.files.images import ImageStore
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.images import ImageStore
-from batchgen.dataset.manifest import Manifest
-from batchgen.dataset.partrows import PartRows
+from batchgen.dataset.rows.manifest import Manifest
+from batchgen.dataset.rows.partrows import PartRows
 from batchgen.dataset.treatment import Treatment
 from batchgen.job.load import Pace
 from batchgen.ledger.entry import Entry, State

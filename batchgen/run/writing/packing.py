@@ -10,15 +10,15 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 
+from batchgen.dataset.exports.packed import REST, Asked, Packed, open_packed, variant_of
+from batchgen.dataset.exports.parquet import require_pyarrow
+from batchgen.dataset.exports.shards import Limits
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.kinds import Column, Kind, kind_of, view_columns
-from batchgen.dataset.manifest import columns
-from batchgen.dataset.members import ENDINGS, read_listing
-from batchgen.dataset.packed import REST, Asked, Packed, open_packed, variant_of
-from batchgen.dataset.parquet import require_pyarrow
-from batchgen.dataset.shards import Limits
+from batchgen.dataset.rows.kinds import Column, Kind, kind_of, view_columns
+from batchgen.dataset.rows.manifest import columns
+from batchgen.dataset.stores.members import ENDINGS, read_listing
+from batchgen.dataset.stores.uploads import bucket_of
 from batchgen.dataset.treatment import read_treatment
-from batchgen.dataset.uploads import bucket_of
 from batchgen.errors import ExitCode, StorageError, UsageError
 from batchgen.job.load import Job
 from batchgen.job.variants import Variants

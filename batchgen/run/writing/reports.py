@@ -7,12 +7,12 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from batchgen.dataset.export import check_export, export_dataset
+from batchgen.dataset.exports.export import check_export, export_dataset
+from batchgen.dataset.exports.huggingface import write_huggingface, write_views
 from batchgen.dataset.folder import DatasetFolder, json_line, write_whole
-from batchgen.dataset.huggingface import write_huggingface, write_views
+from batchgen.dataset.stores.uploads import bucket_of
 from batchgen.dataset.treatment import read_treatment
-from batchgen.dataset.uploads import bucket_of
-from batchgen.dataset.view import LeftError
+from batchgen.dataset.views.view import LeftError
 from batchgen.errors import LockedError, StorageError, UsageError
 from batchgen.job.load import Job
 from batchgen.ledger.store import Ledger

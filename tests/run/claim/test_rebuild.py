@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from batchgen.dataset.folder import DatasetFolder, json_line
-from batchgen.dataset.manifest import columns, in_order
+from batchgen.dataset.rows.manifest import columns, in_order
 from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import load_job
 from batchgen.ledger.entry import State

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from batchgen.dataset.export import export_dataset
+from batchgen.dataset.exports.export import export_dataset
 from batchgen.dataset.folder import DatasetFolder
-from batchgen.dataset.members import read_listing, write_listing
-from batchgen.dataset.reading import open_dataset
+from batchgen.dataset.rows.reading import open_dataset
+from batchgen.dataset.stores.members import read_listing, write_listing
 from batchgen.job.load import load_job
 from batchgen.ledger.store import Ledger
 from batchgen.report.thumbs import PACKED, make_thumbnails

@@ -1,9 +1,0 @@
-"""The forms that come in shards, by the names that jobs and commands have for them."""
-
-from collections.abc import Mapping
-
-from batchgen.dataset.parquet import Parquet
-from batchgen.dataset.shards import Form
-from batchgen.dataset.webdataset import WebDataset
-
-FORMS: Mapping[str, Form] = {form.name: form for form in (WebDataset(), Parquet())}
