@@ -48,12 +48,13 @@ def report(folder: Path, sheet: bool, as_json: bool) -> None:
 
 def _now(folder: Path) -> dict[str, Any]:
     """How the dataset stands now; without a ledger its files tell how it was."""
+    from batchgen.dataset.folder import DatasetFolder
     from batchgen.run.care.standing import standing
-    from batchgen.run.claim.looking import known_ledger
+    from batchgen.run.claim.looking import has_ledger, known_ledger
     from batchgen.run.telling.rows import unfinished
 
+    if not has_ledger(DatasetFolder(folder)):  # a copy, say, of what a reader needs of it
+        return {}
     with known_ledger(folder) as ledger:
-        if ledger is None:
-            return {}
-        failures = list(unfinished(ledger))
+        failures = list(unfinished(ledger)) if ledger else []
     return {"failures": failures, "standing": standing(folder).as_json()}

@@ -71,6 +71,8 @@ def _advice(found: "Findings", *, repair: bool) -> str:
         return "not all is as it was saved; --repair mends what costs nothing"
     if found.costly:
         return "some images are gone for good; batchgen run --resubmit-lost buys them again"
+    if found.orphaned and not found.left:
+        return "the ledger that was made anew has no record of the unknown files; they stay there"
     return "some images cannot be fetched now; try again later"
 
 

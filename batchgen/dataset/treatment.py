@@ -50,15 +50,20 @@ class Treatment:
         return _PLACEHOLDER.sub(value, self.caption)
 
 
-def read_treatment(folder: DatasetFolder) -> Treatment:
-    """How the last run was asked to treat *folder*; the usual where nothing can be read."""
+def read_job(folder: DatasetFolder) -> Mapping[str, object]:
+    """The job of the last run, as it left it in *folder*, all values as texts; empty without."""
     try:
         with open_own(folder.job, os.O_RDONLY, "r") as file:
             # Texts and lists alone: what a tag or a date makes of a value may be any error.
             job = yaml.load(file, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
     except (OSError, yaml.YAMLError, RecursionError, ValueError):
-        return Treatment()
-    output = job.get("output") if isinstance(job, dict) else None
+        return {}
+    return job if isinstance(job, dict) else {}
+
+
+def read_treatment(folder: DatasetFolder) -> Treatment:
+    """How the last run was asked to treat *folder*; the usual where nothing can be read."""
+    output = read_job(folder).get("output")
     if not isinstance(output, dict):
         return Treatment()
     caption, nsfw, form = (output.get(name) for name in ("caption", "nsfw", "format"))

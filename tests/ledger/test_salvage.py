@@ -110,9 +110,38 @@ async def test_values_of_a_wrong_type_cost_only_their_records(path):
             db.execute(f"ALTER TABLE copy RENAME TO {table}")
         db.execute("UPDATE variants SET polls = 'many' WHERE key = ?", (keys[0],))
         db.execute("UPDATE images SET bytes = 'x' WHERE key = ?", (keys[5],))
+        db.execute("INSERT INTO images SELECT * FROM images WHERE key = ?", (keys[5],))
+        db.execute("UPDATE images SET key = NULL WHERE rowid = (SELECT max(rowid) FROM images)")
     found = [*salvage(path)]
     assert sorted(entry.key for entry, _ in found) == keys[1:]
     assert [(e.state, images) for e, images in found if e.key == keys[5]] == [(State.COMPLETED, [])]
+
+
+async def test_the_log_beside_a_file_that_was_cut_to_nothing_is_read_and_stays(path):
+    log = path.with_name(f"{path.name}-wal")
+    with Ledger(path) as ledger:
+        await bring(ledger, "k1", State.SUBMITTED, prediction_id="p1")
+        written = log.read_bytes()
+    path.write_bytes(b"")
+    log.write_bytes(written)
+    assert [entry.prediction_id for entry, _ in salvage(path)] == ["p1"]
+    assert salvaged_facts(path) == {"schema_version": 2}
+    assert log.read_bytes() == written
+
+
+async def test_an_image_whose_record_is_gone_is_the_one_that_is_listed_of_its_prediction(path):
+    own = [image("k1", index) for index in range(2)]
+    listed = image("k1", 1, nsfw=True)
+    with Ledger(path) as ledger:
+        await bring(ledger, "k1", State.SAVED, own, prediction_id="p1", error_class=None)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE variants SET images_asked = 2")
+        db.execute("DELETE FROM images WHERE image_index = 1")
+    others = [("k1", "p0", listed), ("k2", "p1", image("k2", 1))]
+    ((entry, images),) = salvage(path, others)
+    assert (entry.state, entry.error_class, images) == (State.COMPLETED, "missing_file", [])
+    ((entry, images),) = salvage(path, [*others[1:], ("k1", "p1", image()), ("k1", "p1", listed)])
+    assert (entry.state, entry.error_class, images) == (State.SAVED, None, [own[0], listed])
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(8192), b"SQLite format 3\0"])

@@ -266,6 +266,11 @@ def test_a_damaged_part_is_made_anew_and_only_what_it_may_have_lost_is_held(benc
     assert bench.run("--shard", "0/2").returncode == ExitCode.STORAGE
     done = cli.run_batchgen("verify", bench.dataset, "--repair", cwd=bench.folder, env=bench.env)
     assert f"rebuilt   a ledger of {counted(lost, 'variant')}\n" in done.stdout, done.stderr
+    anew = "the ledger was made anew and knows only what there is; a run tells it of its job"
+    status = cli.run_batchgen("status", bench.dataset, "--json", cwd=bench.folder)
+    assert json.loads(status.stdout)["caveat"] == anew
+    merging = cli.run_batchgen("merge", bench.dataset, cwd=bench.folder)
+    assert (merging.returncode, "was made anew" in merging.stderr) == (ExitCode.USAGE, True)
     outcome = make(bench, None)[0]
     assert outcome.exit_code == ExitCode.OK, outcome.why
     bench.check_billed_once(20)

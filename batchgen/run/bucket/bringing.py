@@ -13,6 +13,7 @@ from batchgen.errors import LockedError, StorageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.store import Ledger
 from batchgen.run.bucket.claims import Claim, is_ours, look
+from batchgen.run.terms.planned import REBUILT
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def bring(
         )
     if lost:
         with Ledger(new) as ledger:  # an empty one, of a run killed before its first checkpoint
-            ledger.set_meta(plan="rebuilt", lost_records=True)
+            ledger.set_meta(plan=REBUILT, lost_records=True)
     try:
         for end in ("", "-wal", "-shm", ".seal"):
             quarantine(folder, folder.ledger.with_name(folder.ledger.name + end))

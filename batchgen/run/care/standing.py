@@ -16,7 +16,7 @@ from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.claim.looking import known_ledger
 from batchgen.run.telling.accounts import Counts, count
-from batchgen.run.terms.planned import chosen, is_mixed, knows_plan, told_of
+from batchgen.run.terms.planned import chosen, is_mixed, knows_plan, told_of, was_rebuilt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +108,9 @@ def standing(root: Path) -> Standing:
 
 
 def _caveat(ledger: Ledger) -> str:
-    if is_mixed(ledger):
+    if is_mixed(ledger) and not was_rebuilt(ledger):
         return "its shards last ran with different forms of the job; each is counted by its own"
-    if not knows_plan(ledger):
+    if was_rebuilt(ledger) or not knows_plan(ledger):
         return "the ledger was made anew and knows only what there is; a run tells it of its job"
     return ""
 

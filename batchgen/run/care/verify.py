@@ -75,7 +75,13 @@ class Findings:
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong, or nothing any more."""
-        return self.manifest_exact and not (self.shards or self.left or self.costly)
+        wrong = self.shards or self.left or self.costly or self.orphaned
+        return self.manifest_exact and not wrong
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether files are there that were perhaps in the ledger that had to be made anew."""
+        return self.rebuilt is not None and bool(self.foreign)
 
 
 async def verify_dataset(

@@ -19,6 +19,24 @@ def has_ledger(folder: DatasetFolder) -> bool:
     return folder.ledger.exists() or has_parts(folder)
 
 
+def made_before(folder: DatasetFolder) -> Path | None:
+    """Something that only an earlier run can have left."""
+    if folder.job.exists():
+        return folder.job
+    if folder.manifest_jsonl.is_file() and folder.manifest_jsonl.stat().st_size:
+        return folder.manifest_jsonl
+    found = (path for top in (folder.images, folder.shards) for path in top.rglob("*"))
+    return next((path for path in found if path.is_file()), None)
+
+
+def lost_ledger(folder: DatasetFolder, made: Path) -> DamagedError:
+    """What to say when there is no ledger beside what was *made* by an earlier run."""
+    return DamagedError(
+        f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
+        f"because that may pay twice. {rebuild_advice(folder.root)}"
+    )
+
+
 def rebuild_advice(root: Path) -> str:
     """What to do about the ledger of the dataset in *root*, when it is damaged or missing."""
     return f"Rebuild it:  batchgen verify {root} --repair"
@@ -26,12 +44,14 @@ def rebuild_advice(root: Path) -> str:
 
 @contextmanager
 def known_ledger(root: Path) -> Iterator[Ledger | None]:
-    """The ledger of the dataset in *root*, for reading; None when there is none.
+    """The ledger of the dataset in *root*, for reading; None when there is no dataset.
 
-    Raises DamagedError, with what to do about it.
+    Raises DamagedError for one that is damaged or lost, with what to do about it.
     """
     folder = DatasetFolder(root)
     if not has_ledger(folder):
+        if made := made_before(folder):
+            raise lost_ledger(folder, made)
         yield None
         return
     try:

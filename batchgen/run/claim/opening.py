@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from batchgen.dataset.folder import DatasetFolder
@@ -11,7 +10,7 @@ from batchgen.job.load import Pace
 from batchgen.ledger.divided import DividedLedger
 from batchgen.ledger.parts import PARTS
 from batchgen.ledger.store import DamagedError, Ledger
-from batchgen.run.claim.looking import has_parts, rebuild_advice
+from batchgen.run.claim.looking import has_parts, lost_ledger, made_before, rebuild_advice
 
 _TOO_MUCH = 1e15  # for any number of a pace
 
@@ -29,13 +28,9 @@ def open_ledger(
     advice = rebuild_advice(folder.root)
     if has_parts(folder):
         return _open_parts(folder, parts, advice, read_only=read_only)
-    made = _made_before(folder)
-    lost = (
-        f"the ledger of {folder.root} is missing, but {made} is there; nothing is submitted, "
-        f"because that may pay twice. {advice}"
-    )
+    made = made_before(folder)
     if made and not folder.ledger.exists():
-        raise DamagedError(lost)
+        raise lost_ledger(folder, made)
     try:
         ledger = Ledger(folder.ledger, read_only=read_only)
         try:
@@ -48,7 +43,7 @@ def open_ledger(
     # SQLite takes a file that was cut to nothing for a new one.
     if made and "plan" not in ledger.meta():
         ledger.close()
-        raise DamagedError(lost)
+        raise lost_ledger(folder, made)
     return ledger
 
 
@@ -117,13 +112,3 @@ def _fits(value: object, kind: Any) -> bool:  # noqa: ANN401  # a class, or a un
         sound = 0 <= value < _TOO_MUCH  # which no NaN is
         return sound and (isinstance(value, kind) or isinstance(float(value), kind))
     return isinstance(value, kind)
-
-
-def _made_before(folder: DatasetFolder) -> Path | None:
-    """Something that only an earlier run can have left."""
-    if folder.job.exists():
-        return folder.job
-    if folder.manifest_jsonl.is_file() and folder.manifest_jsonl.stat().st_size:
-        return folder.manifest_jsonl
-    found = (path for top in (folder.images, folder.shards) for path in top.rglob("*"))
-    return next((path for path in found if path.is_file()), None)

@@ -8,6 +8,7 @@ possibly paid instead of buying it again.
 import asyncio
 import json
 import logging
+import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,19 +19,21 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.rows.manifest import columns
 from batchgen.dataset.stores.holdings import Holdings
+from batchgen.dataset.treatment import read_job
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of
-from batchgen.ledger.rows import check, is_image_name
-from batchgen.ledger.salvage import Found, salvage, salvaged_facts
+from batchgen.ledger.rows import MAX_VALUE, check, is_image_name
+from batchgen.ledger.salvage import Found, Listed, salvage, salvaged_facts
 from batchgen.ledger.store import Ledger
 from batchgen.run.claim.looking import has_parts
+from batchgen.run.terms.planned import REBUILT
 
 log = logging.getLogger(__name__)
 
+Row = Mapping[str, object]
 _KNOWN = frozenset(columns())
 _AT_ONCE = 500  # records, made durable by one commit
-_LONGEST = 64 * 1024 * 1024  # bytes of a row
 _REQUEST = ("prompt", "negative_prompt", "seed", "aspect_ratio")
 
 
@@ -39,12 +42,25 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
 
     Of a dataset that is divided, those of its parts that are damaged. Raises StorageError.
     """
+    _keep_manifest(folder)
     if not has_parts(folder):
         return await _rebuild(folder, folder.ledger, {})
     salts = [salt for part in range(PARTS) if (salt := _salt_of(_part(folder, part)))]
     known = {"salt": salts[0]} if salts else {}
     damaged = [part for part in range(PARTS) if not _salt_of(_part(folder, part))]
     return sum([await _rebuild(folder, _part(folder, part), known, part) for part in damaged])
+
+
+def _keep_manifest(folder: DatasetFolder) -> None:
+    """A copy, before it is cut back to what the new ledger knows."""
+    copy = folder.state / folder.manifest_jsonl.name
+    try:
+        shutil.copyfile(folder.manifest_jsonl, copy)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(error, copy) from None
+    quarantine(folder, copy)
 
 
 def _part(folder: DatasetFolder, part: int) -> Path:
@@ -75,6 +91,8 @@ async def _rebuild(
         half = whole.with_name(f"{whole.name}.half")
         _remove(half)
         await _write_new(folder, path, half, known, part)
+        if half.with_name(f"{half.name}-wal").exists():  # SQLite does not say that it had no room
+            raise StorageError(f"cannot write all of {half}: make room on its disk, repair again")
         _rename(half, whole)
     for suffix in ("", "-wal", "-shm"):
         quarantine(folder, path.with_name(path.name + suffix))
@@ -97,16 +115,25 @@ def _rename(old: Path, new: Path) -> None:
 
 
 async def _write_new(
-    folder: DatasetFolder, path: Path, new: Path, known: Mapping[str, object], part: int | None
+    folder: DatasetFolder, path: Path, half: Path, known: Mapping[str, object], part: int | None
 ) -> None:
-    facts = salvaged_facts(path)
+    facts = _facts_of_job(folder) | salvaged_facts(path)
     salted = "salt" in facts
-    with Ledger(new) as ledger:
+    with Ledger(half) as ledger:
         facts.pop("schema_version", None)
         # Another plan than any: the next run tells the ledger anew what its job asks for.
-        ledger.set_meta(**{**known, **facts, "plan": "rebuilt", "lost_records": True})
-        for batch in _batches(chain(salvage(path), _from_manifests(folder, part)), salted=salted):
+        ledger.set_meta(**{**known, **facts, "plan": REBUILT, "lost_records": True})
+        old = salvage(path, _listed(folder, part))
+        new = _from_rows(folder, _rows_of(folder, part))
+        for batch in _batches(chain(old, new), salted=salted):
             await _write(ledger, batch)
+
+
+def _facts_of_job(folder: DatasetFolder) -> dict[str, object]:
+    """What a lost ledger knew of its job for people to read."""
+    job = read_job(folder)
+    told = {"job": job.get("name"), "service": job.get("service")}
+    return {name: value for name, value in told.items() if isinstance(value, str)}
 
 
 def _batches(found: Iterable[Found], *, salted: bool) -> Iterator[dict[str, Found]]:
@@ -149,19 +176,24 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _from_manifests(folder: DatasetFolder, part: int | None) -> Iterator[tuple[Entry, list[Image]]]:
-    """The variants whose images the manifest lists, or the rows of a *part*."""
+def _rows_of(folder: DatasetFolder, part: int | None) -> Iterator[Row]:
+    """The rows of the manifest, or of a *part*."""
     if part is None:
-        yield from _from_rows(folder, _rows(folder.manifest_jsonl))
-        return
-    yield from _from_rows(folder, _rows(rows_of(folder.ledgers, part)))
+        return _rows(folder.manifest_jsonl)
     merged = _rows(folder.manifest_jsonl)
-    yield from _from_rows(folder, (r for r in merged if part_of(str(r["variant_key"])) == part))
+    own = (row for row in merged if part_of(str(row["variant_key"])) == part)
+    return chain(_rows(rows_of(folder.ledgers, part)), own)
 
 
-def _from_rows(
-    folder: DatasetFolder, rows: Iterable[Mapping[str, object]]
-) -> Iterator[tuple[Entry, list[Image]]]:
+def _listed(folder: DatasetFolder, part: int | None) -> Iterator[Listed]:
+    """The images that a manifest knows and that are there."""
+    holdings = Holdings(folder)
+    for row in _rows_of(folder, part):
+        if _there(holdings, row):
+            yield str(row["variant_key"]), _text(row["prediction_id"]), _image(row)
+
+
+def _from_rows(folder: DatasetFolder, rows: Iterable[Row]) -> Iterator[Found]:
     holdings = Holdings(folder)
     for key, group in groupby(rows, key=lambda row: str(row["variant_key"])):
         own = {_whole(row["image_index"]): row for row in group}
@@ -172,11 +204,11 @@ def _from_rows(
             yield replace(entry, state=State.COMPLETED, error_class="missing_file"), []
 
 
-def _rows(path: Path) -> Iterator[Mapping[str, object]]:
+def _rows(path: Path) -> Iterator[Row]:
     if not path.exists():
         return
     with path.open("rb") as lines:
-        while line := lines.readline(_LONGEST):
+        while line := lines.readline(MAX_VALUE):
             try:
                 row = json.loads(line)
                 # A manifest is only a file: no name in it is followed that batchgen cannot give.
@@ -187,13 +219,13 @@ def _rows(path: Path) -> Iterator[Mapping[str, object]]:
                 log.warning("a line of %s cannot be read and is left out", path.name)
 
 
-def _there(holdings: Holdings, row: Mapping[str, object]) -> bool:
+def _there(holdings: Holdings, row: Row) -> bool:
     if str(row["file_name"]).startswith(DROPPED):
         return True
     return holdings.size(str(row["file_name"])) == row["bytes"]
 
 
-def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
+def _entry(key: str, rows: Iterable[Row]) -> Entry:
     first = next(iter(rows))
     axes = [name for name in first if name not in _KNOWN]
     request = {n: first[n] for n in (*_REQUEST, *axes) if first.get(n) is not None}
@@ -223,7 +255,7 @@ def _entry(key: str, rows: Iterable[Mapping[str, object]]) -> Entry:
     )
 
 
-def _image(row: Mapping[str, object]) -> Image:
+def _image(row: Row) -> Image:
     nsfw = row["nsfw"]
     return Image(
         index=_whole(row["image_index"]),

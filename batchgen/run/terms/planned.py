@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from batchgen.ledger.store import Ledger
 
+REBUILT = "rebuilt"
+"""The plan of a ledger that was made anew: another than that of any job."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
@@ -31,6 +34,11 @@ def told_of(ledger: Ledger) -> Planned:
 def is_mixed(ledger: Ledger) -> bool:
     """Whether its parts were told of different plans: nobody knows what they are together."""
     return ledger.meta().get("plan") == "several"
+
+
+def was_rebuilt(ledger: Ledger) -> bool:
+    """Whether it, or one of its parts, was made anew, and no run has told it of its job since."""
+    return any(part.meta().get("plan") == REBUILT for part in ledger.parts.values())
 
 
 def knows_plan(ledger: Ledger) -> bool:

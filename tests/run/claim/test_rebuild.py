@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from batchgen.dataset.folder import DatasetFolder, json_line
 from batchgen.dataset.rows.manifest import columns, in_order
 from batchgen.errors import ExitCode, StorageError
 from batchgen.job.load import load_job
-from batchgen.ledger.entry import State
+from batchgen.ledger.entry import Entry, State
 from batchgen.ledger.store import DamagedError, Ledger
 from batchgen.ledger.writer import Writer
+from batchgen.run.care.standing import standing
 from batchgen.run.claim.rebuild import rebuild_ledger
 from batchgen.run.making import run_job
 from batchgen.run.pace.stop import Stop
 from batchgen.run.telling.hooks import Hooks
 from batchgen.run.telling.rows import manifest_row
 from batchgen.run.telling.tally import Tally
-from tests.ledger.made import image, moves
+from tests.ledger.made import full_disk, image, moves
 from tests.run.care.test_verify import check, made, reach, run
 from tests.support import cli
 from tests.support.bench import Bench
@@ -71,6 +73,7 @@ DAMAGES: dict[str, Callable[[bytearray], bytes | bytearray]] = {
     "a zero-filled tail": lambda data: data[: len(data) // 2] + bytes(len(data) // 2),
     "zeros throughout": lambda data: bytes(len(data)),
     "no database at all": lambda data: b"what is this? " * 500,
+    "a schema that is no text": lambda data: data.replace(b"TABLE variants", b"TABLE\xa0variants"),
     **{f"page {number} zeroed": zero_page(number) for number in range(7)},
     **{f"flipped at {part}": flipped_at(part) for part in (0.0, 0.001)},
 }
@@ -97,7 +100,9 @@ def test_without_its_ledger_a_run_sends_nothing_and_names_the_repair(bench: Benc
     made(bench)
     requests = bench.service.counts().requests
     lose(bench)
-    for command in (["run", "job.yaml"], ["verify", bench.dataset]):
+    commands: list[list[str | Path]] = [["run", "job.yaml"], ["plan", "job.yaml"]]
+    commands += [[name, bench.dataset] for name in ("verify", "status", "reconcile", "merge")]
+    for command in commands:
         done = cli.run_batchgen(*command, cwd=bench.folder, env=bench.env)
         assert (done.returncode, done.stdout) == (7, "")
         (line,) = done.stderr.splitlines()
@@ -123,10 +128,13 @@ def test_a_lost_ledger_comes_back_from_the_manifest(bench: Bench, images):
     made(bench, 5, params={"num_images": images}, matrix={"seed": [7]})
     received = bench.service.counts()["received"]
     before = (bench.dataset / "manifest.jsonl").read_bytes()
+    name = standing(bench.dataset).job
     lose(bench)
     found = check(bench, repair=True)
     assert (found["sound"], found["rebuilt"], found["checked"]) == (True, 5, 5 * images)
     assert check(bench)["sound"]
+    assert standing(bench.dataset).job == name
+    assert f"\n# {name}\n" in (bench.dataset / "README.md").read_text("utf-8")
     assert run(bench) == 0
     assert (bench.dataset / "manifest.jsonl").read_bytes() == before
     bench.check_whole(5 * images)
@@ -138,16 +146,9 @@ async def test_many_records_come_back_by_few_commits_and_a_wrong_one_costs_only_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     folder = DatasetFolder(tmp_path)
-    folder.prepare()
-    (tmp_path / "images").mkdir()
-    rows = []
-    for number in range(1_201):
-        key = f"{number:08x}"
-        # Two cannot have the same prediction.
-        entry = moves(key, State.SAVED, prediction_id=f"p{0 if number == 700 else number}")[-1]
-        rows.append(in_order(columns(), manifest_row(entry, image(key, size=1))))
-        (tmp_path / "images" / f"{key}_0.png").write_bytes(b"x")
-    folder.manifest_jsonl.write_text("".join(map(json_line, [*rows, *rows[:9]])), "utf-8")
+    entries = [saved(number) for number in range(1_201)]
+    entries[700] = replace(entries[700], prediction_id="p0")  # two cannot have the same prediction
+    rows_of(folder, [*entries, *entries[:9]])
     commits = []
     commit = Writer._commit
 
@@ -160,7 +161,7 @@ async def test_many_records_come_back_by_few_commits_and_a_wrong_one_costs_only_
     assert len(commits) < 10
     with Ledger(folder.ledger, read_only=True) as ledger:
         assert {entry.key for entry, _ in ledger.images()} == {
-            row["variant_key"] for row in rows if row is not rows[700]
+            entry.key for entry in entries if entry is not entries[700]
         }
 
 
@@ -177,6 +178,95 @@ def test_what_the_manifest_does_not_show_is_held_and_never_silently_bought(bench
     assert run(bench, on_uncertain="resubmit") == 0
     bench.check_whole(7)
     assert bench.service.counts()["billed"] == 10
+
+
+def root_page(bench: Bench, table: str) -> int:
+    with closing(sqlite3.connect(ledger(bench))) as db:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        return int(db.execute(sql, (table,)).fetchone()[0])
+
+
+@pytest.mark.parametrize("damage", ["one", "all"])
+def test_images_whose_records_are_damaged_are_those_of_the_manifest(bench: Bench, damage):
+    made(bench, 6, params={"num_images": 2})
+    requests = bench.service.counts().requests
+    before = (bench.dataset / "manifest.jsonl").read_bytes()
+    if damage == "all":
+        rewrite(bench, zero_page(root_page(bench, "images") - 1))
+    else:
+        with closing(sqlite3.connect(ledger(bench))) as db, db:
+            db.execute("UPDATE images SET media_type = CAST(x'ff' AS TEXT) WHERE seq = 3")
+    found = check(bench, repair=True)
+    assert (found["sound"], found["rebuilt"], found["checked"]) == (True, 6, 12)
+    assert run(bench) == 0
+    assert sorted((bench.dataset / "manifest.jsonl").read_bytes().splitlines()) == sorted(
+        before.splitlines()
+    )
+    assert bench.service.counts().requests == requests
+
+
+def test_images_that_no_record_knows_any_more_are_fetched_again_and_all_that_was_known_kept(
+    bench: Bench,
+):
+    made(bench, 4)
+    rewrite(bench, zero_page(root_page(bench, "images") - 1))
+    manifest = bench.dataset / "manifest.jsonl"
+    first, *lost = manifest.read_bytes().splitlines(keepends=True)
+    manifest.write_bytes(first + b"nonsense\n")
+    found = check(bench, repair=True)
+    assert (found["rebuilt"], found["fetched"], found["left"]) == (4, 3, [])
+    assert manifest.read_bytes().startswith(first)
+    assert len(manifest.read_bytes().splitlines()) == 1 + len(lost)
+    kept = (bench.dataset / ".batchgen" / "quarantine").glob("*_manifest.jsonl")
+    assert [path.read_bytes() for path in kept] == [first + b"nonsense\n"]
+    assert run(bench) == 0
+    bench.check_billed_once(4)
+
+
+def test_files_that_a_rebuilt_ledger_has_no_record_of_are_not_called_well(bench: Bench):
+    names = made(bench)
+    lose(bench)
+    manifest = bench.dataset / "manifest.jsonl"
+    manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[1:]))
+    done = cli.run_batchgen("verify", bench.dataset, "--repair", cwd=bench.folder, env=bench.env)
+    assert (done.returncode, names[0] in done.stdout) == (3, True)
+    assert "no record of the unknown files" in done.stderr
+    assert check(bench)["sound"]
+
+
+def rows_of(folder: DatasetFolder, entries: list[Entry]) -> None:
+    """A manifest of *entries* with an image each, which are there."""
+    folder.prepare()
+    folder.images.mkdir()
+    rows = []
+    for entry in entries:
+        rows.append(in_order(columns(), manifest_row(entry, image(entry.key, size=1))))
+        (folder.images / f"{entry.key}_0.png").write_bytes(b"x")
+    folder.manifest_jsonl.write_text("".join(map(json_line, rows)), "utf-8")
+
+
+def saved(number: int, prompt: str = "a pear") -> Entry:
+    entry = moves(f"{number:08x}", State.SAVED, prediction_id=f"p{number}")[-1]
+    return replace(entry, request={"prompt": prompt})
+
+
+async def test_a_row_that_is_too_large_for_a_ledger_costs_only_itself(tmp_path: Path):
+    folder = DatasetFolder(tmp_path)
+    rows_of(folder, [saved(1), saved(2, "x" * 17 * 1024 * 1024), saved(3)])
+    assert await rebuild_ledger(folder) == 2
+
+
+async def test_half_a_ledger_never_takes_the_place_of_one(tmp_path: Path):
+    """The disk is full in the last moment, when the log of the new ledger goes into its file."""
+    folder = DatasetFolder(tmp_path)
+    rows_of(folder, [saved(number, f"{number} " * 2_000) for number in range(600)])
+    assert await rebuild_ledger(folder) == 600
+    whole = folder.ledger.stat().st_size
+    folder.ledger.write_bytes(b"damaged")
+    with full_disk(whole - 8192), pytest.raises(StorageError, match="make room on its disk"):
+        await rebuild_ledger(folder)
+    assert folder.ledger.read_bytes() == b"damaged"
+    assert await rebuild_ledger(folder) == 600
 
 
 def test_a_row_without_its_file_is_known_to_be_paid(bench: Bench):
@@ -257,10 +347,7 @@ def test_a_flipped_bit_is_found_or_buys_nothing(bench: Bench, part):
 
 def test_paid_ids_of_a_damaged_ledger_are_collected_and_not_bought_again(bench: Bench):
     interrupted(bench)
-    with closing(sqlite3.connect(ledger(bench))) as db:
-        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'predictions'"
-        (page,) = db.execute(sql).fetchone()
-    rewrite(bench, zero_page(page - 1))
+    rewrite(bench, zero_page(root_page(bench, "predictions") - 1))
     with pytest.raises(StorageError, match="--repair"):
         run(bench)
     assert check(bench, repair=True)["rebuilt"] == 7
