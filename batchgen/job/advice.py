@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from batchgen.job.grammar.names import safe_name
 from batchgen.job.job import Job
+from batchgen.job.names import safe_name
 from batchgen.job.texts.prompt import Prompt
 from batchgen.text import counted, plain
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from batchgen.errors import Problem
 from batchgen.job.grammar.keeping import Packing
-from batchgen.job.grammar.names import name_of
 from batchgen.job.models import Model, find_model
+from batchgen.job.names import name_of
 from batchgen.job.outline import Outline
 from batchgen.job.source.document import Source
 from batchgen.job.texts.prompt import Prompt

@@ -1,9 +1,10 @@
 """Making it: the room that knows all the others.
 
-Begin reading at ``making``, the list of stages, and ``variant.life``, the way of one variant. The
-folders in the order a run comes to them; each may import from those above it:
+Begin reading at ``making``, the list of stages, and ``variant.life``, the way of one variant.
+Beside ``making``: ``ending``, what a run leaves for people and for programs, and ``streaming``, a
+run for Python programs. The folders, each of which may import from those above it:
 
-* ``terms``: what a run is told, and whom it asks
+* ``terms``: what a run was told to do, and which service it asks
 * ``pace``: how many at once, how fast, until when
 * ``telling``: who hears how it goes and how it ended
 * ``writing``: what it writes beside images and manifest
@@ -14,7 +15,4 @@ folders in the order a run comes to them; each may import from those above it:
 * ``uncertain``: submits whose answer was never read
 * ``sharing``: limits and parts that several runs share
 * ``care``: what is done with a dataset outside of runs
-
-Beside ``making``: ``ending``, what a run leaves for people and for programs, and ``streaming``, a
-run for Python programs.
 """

@@ -12,7 +12,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["batchgen"]):
-    from batchgen.job.grammar.names import DEFAULT_PATTERN, image_name, refuse_pattern
+    from batchgen.job.names import DEFAULT_PATTERN, image_name, refuse_pattern
 
 SAFE = re.compile(r"[A-Za-z0-9._/ -]+")
 DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgen.errors import JobError, UsageError
-from batchgen.job.grammar.names import image_name, refuse_pattern, safe_part
 from batchgen.job.load import load_job
+from batchgen.job.names import image_name, refuse_pattern, safe_part
 from batchgen.job.source.document import MAX_DEPTH, parse_document
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "jobs").glob("*.yaml"))

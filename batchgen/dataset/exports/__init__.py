@@ -1,7 +1,8 @@
 """A dataset in other forms: beside it, or instead of files of their own.
 
-* ``export`` into one of the ``forms``: ``webdataset``, ``parquet``, ``imagefolder``
-* of ``samples``, in ``shards``; ``embed``: provenance inside a picture
-* while a run goes on: ``packed``; ``mending`` what was damaged
-* ``huggingface``: the dataset folder itself as one
+* ``export`` writes ``webdataset`` or ``parquet``, the ``forms`` in ``shards``, or an
+  ``imagefolder``
+* ``samples`` are the images with their bytes; ``embed`` writes into one how it was made
+* ``packed`` keeps images in shards while a run goes on; ``mending`` looks after these
+* ``huggingface`` makes the dataset folder itself one that ``load_dataset`` reads
 """

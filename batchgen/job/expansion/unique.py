@@ -13,9 +13,9 @@ from itertools import groupby
 from operator import itemgetter
 
 from batchgen.errors import UsageError
-from batchgen.job.grammar.names import KEY_DIGITS, key_has_its_place
 from batchgen.job.job import Job
 from batchgen.job.models import find_model
+from batchgen.job.names import KEY_DIGITS, key_has_its_place
 from batchgen.job.variants import Variant
 
 MAX_PROVED = 10_000_000  # variants; a million takes some seconds

@@ -3,5 +3,4 @@
 * ``shape`` and ``sections``, the classes that check it; ``schema`` for editors, made of them;
   ``explain``, mistakes in words
 * ``units`` of time, money and size; ``pace`` and ``keeping``, read from run and output
-* ``names`` of image files
 """

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from batchgen.job.grammar.names import refuse_caption, refuse_pattern
 from batchgen.job.grammar.sections import Output
 from batchgen.job.grammar.units import read_size
+from batchgen.job.names import refuse_caption, refuse_pattern
 from batchgen.job.source.document import Keys
 
 FILES, FOLDER = "files", "huggingface"

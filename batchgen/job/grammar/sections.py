@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from batchgen.job.grammar.names import DEFAULT_PATTERN
+from batchgen.job.names import DEFAULT_PATTERN
 
 
 class Section(BaseModel):

@@ -2,5 +2,5 @@
 
 * who owns it: ``claims``; for the length of a run: ``mirroring``
 * what it knows better than the folder: ``bringing``
-* what is uploaded: ``mirror`` images, ``rest`` everything else, by some ``hands``
+* what is uploaded: ``mirror`` images, ``rest`` everything else
 """

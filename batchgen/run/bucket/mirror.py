@@ -21,8 +21,8 @@ from batchgen.dataset.stores.uploads import Uploads
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import DROPPED
 from batchgen.run.bucket.claims import BEAT, Hold
-from batchgen.run.bucket.hands import handled
 from batchgen.run.bucket.rest import AT_ONCE, SIDES, Rest
+from batchgen.run.pace.hands import handled
 from batchgen.run.pace.stop import Stop
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from batchgen.dataset.stores.uploads import Uploads
 from batchgen.dataset.views.beside import SIDE_FILES
 from batchgen.ledger.copying import copy_ledger
 from batchgen.run.bucket.bringing import kept
-from batchgen.run.bucket.hands import handled
+from batchgen.run.pace.hands import handled
 
 SIDES = frozenset(SIDE_FILES.values())
 """Endings of the files beside images that are no images."""

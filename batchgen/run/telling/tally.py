@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from batchgen.ledger.entry import Image, Totals
-from batchgen.run.pace.slots import Slots
+from batchgen.run.telling.slots import Slots
 
 
 @dataclass(kw_only=True)

@@ -1,4 +1,4 @@
-"""What a run is told, and whom it asks: known before anything is written or sent.
+"""What a run was told to do, and which service it asks.
 
 * what the user says: ``options``, ``sharding``, ``limits`` of the pace
 * the service: ``access`` (address and key), ``service`` (reached), ``prices``

@@ -10,7 +10,7 @@ from batchgen.api.wire import Prediction
 from batchgen.dataset.files.picture import PictureError
 from batchgen.dataset.files.placing import StoredImage
 from batchgen.dataset.stores.holdings import drop
-from batchgen.job.grammar.names import name_of
+from batchgen.job.names import name_of
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.run.telling.rows import manifest_row
 from batchgen.run.variant.context import RETENTION, Context, now, seconds_since

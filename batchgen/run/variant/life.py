@@ -8,8 +8,8 @@ from batchgen.api.wire import Prediction
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State
 from batchgen.run.pace.pool import Release
-from batchgen.run.pace.slots import Step
 from batchgen.run.telling.rows import failure_row
+from batchgen.run.telling.slots import Step
 from batchgen.run.variant.collect import collect
 from batchgen.run.variant.context import Context
 from batchgen.run.variant.follow import follow

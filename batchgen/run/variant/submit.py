@@ -14,7 +14,7 @@ from batchgen.api.wire import Prediction, format_time
 from batchgen.errors import ExitCode, StorageError
 from batchgen.ledger.entry import Entry, State, TakenIdError
 from batchgen.ledger.fields import Fields
-from batchgen.run.pace.slots import Step
+from batchgen.run.telling.slots import Step
 from batchgen.run.variant.context import Context, now
 from batchgen.text import counted
 

@@ -11,8 +11,8 @@ import pytest
 from batchgen.errors import ExitCode
 from batchgen.job.grammar.units import read_window
 from batchgen.ledger.entry import Entry, State
-from batchgen.run.pace.slots import Slots, Step
 from batchgen.run.pace.stop import Stop
+from batchgen.run.telling.slots import Slots, Step
 from batchgen.run.telling.tally import Tally
 from batchgen.run.variant import guards
 from tests.support.bench import Bench

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchgen.job.grammar.names import DEFAULT_PATTERN, image_name, refuse_pattern, safe_part
+from batchgen.job.names import DEFAULT_PATTERN, image_name, refuse_pattern, safe_part
 
 KEY = "1f3a9c2e"
 KNOWN = {"seed", "aspect_ratio", "num_images", "style"}

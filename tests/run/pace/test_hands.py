@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from batchgen.run.bucket.hands import handled
+from batchgen.run.pace.hands import handled
 
 
 async def test_all_are_done_and_not_more_at_once_than_there_are_hands():
