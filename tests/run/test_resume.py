@@ -137,7 +137,10 @@ def test_what_failed_is_bought_again_only_by_name(bench: Bench):
     assert bench.run().returncode == 3
     _check_idle(bench, 3)
     _check_idle(bench, 3, "--resubmit-lost", "--resubmit-expired", "--on-uncertain", "resubmit")
+    (made,) = filter(None, (row["prediction_id"] for row in failures(bench.dataset)))
     assert bench.run("--retry-failed").returncode == 0
+    log = (bench.dataset / ".batchgen" / "run.log").read_text("utf-8")
+    assert log.count(f"was prediction {made} and is made again") == 1
     assert bench.service.counts().by_prompt("billed") == {
         "a pear [submit=400x1]": 1,
         "a plum [poll=failedx1]": 2,

@@ -172,8 +172,11 @@ def _leave_out(entry: Entry, error: Exception) -> None:
 
 
 def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, path) from None
 
 
 def _rows_of(folder: DatasetFolder, part: int | None) -> Iterator[Row]:

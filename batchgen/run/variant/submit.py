@@ -91,6 +91,8 @@ async def _post(run: Context, entry: Entry, cost: int | None) -> tuple[Entry, Re
         "intent_at": format_time(moment + timedelta(seconds=run.service.client.clock_offset)),
         "submitted_at": format_time(moment),
     }
+    if entry.prediction_id:  # which the ledger forgets now
+        log.info("variant %s was prediction %s and is made again", entry.key, entry.prediction_id)
     entry = entry.move(State.SUBMITTING, **intent)
     await run.ledger.write(entry)
     run.tally.submits += 1
