@@ -12,10 +12,10 @@ from batchgen.cli import commands
 PACKAGE = Path(__file__).parents[1] / "batchgen"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# Which rooms, or which modules of a room, each room may import besides itself, errors and text.
+# Which rooms, or which modules of a room, each room may import besides itself and what is for all.
+FOR_ALL = {"errors", "text", "threads"}
 ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "text": set(),
+    **{name: set() for name in FOR_ALL},
     "job": set(),
     "api": {"job"},
     "ledger": set(),
@@ -54,7 +54,7 @@ def test_a_module_imports_only_from_rooms_above_its_own(path: Path):
     room = name_of(path).split(".")[1]
     for target in imported(path):
         inside = target.removeprefix("batchgen").lstrip(".")
-        if inside in {"", "errors", "text"} or inside.split(".")[0] == room:
+        if inside in {"", *FOR_ALL} or inside.split(".")[0] == room:
             continue
         allowed = {inside, inside.split(".")[0]} & ALLOWED[room]
         assert allowed, f"{name_of(path)} may not import {target}"

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from batchgen.errors import StorageError
 from batchgen.ledger.rows import MAX_VALUE
+from batchgen.threads import stand_back
 
 _MAX_BATCH = 1_000
 # Seconds between two commits, at the least; a move that comes alone does not wait.
@@ -107,6 +108,7 @@ class Writer:
 
     def _write_all(self) -> None:
         """The writer thread: commit whatever has queued up, again and again."""
+        stand_back()
         while (first := self._jobs.get()) is not None:
             batch, last = first, False
             while len(batch) < _MAX_BATCH and not self._jobs.empty():

@@ -1,6 +1,7 @@
 """The writer thread: shared commits, refusals that concern one job only, and broken disks."""
 
 import asyncio
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -68,6 +69,10 @@ def test_a_file_of_somebody_else_can_neither_run_code_nor_fill_the_memory(path, 
         assert db.execute("PRAGMA trusted_schema").fetchone() == (0,)
         with pytest.raises(sqlite3.DataError, match="too big"):
             db.execute("SELECT zeroblob(16 * 1024 * 1024 + 1)").fetchone()
+
+
+def test_its_thread_stands_back_for_the_event_loop(writer):
+    assert writer.enqueue(lambda _: os.sched_getscheduler(0)).result() == os.SCHED_BATCH
 
 
 def test_a_result_is_given_once_it_is_in_the_file(writer, path):

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from batchgen.threads import stand_back
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -45,10 +47,14 @@ class Together(Generic[T, R]):
         # would find no free hand for the next item.
         self._free += 1
 
+    def _work_aside(self, items: Sequence[T]) -> Sequence[R | Exception]:
+        stand_back()
+        return self._work(items)
+
     async def _do_all(self, batch: list[tuple[T, "asyncio.Future[R]"]]) -> None:
         found: Sequence[R | Exception]
         try:
-            found = await asyncio.to_thread(self._work, [item for item, _ in batch])
+            found = await asyncio.to_thread(self._work_aside, [item for item, _ in batch])
         except Exception as error:  # noqa: BLE001  # a bug of the work comes out where it is waited for
             found = [error] * len(batch)
         for (_, future), came in zip(batch, found, strict=True):

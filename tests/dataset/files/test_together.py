@@ -1,6 +1,7 @@
 """Work that waits together: done in batches, each item with its own end."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -81,3 +82,11 @@ async def test_what_comes_as_a_hand_lets_go_is_not_forgotten():
         return [await together.do(number) for number in range(3)]
 
     assert await asyncio.wait_for(one_after_the_other(), 10) == [0, 1, 2]
+
+
+async def test_its_threads_stand_back_for_the_event_loop():
+    def work(items: Sequence[int]) -> list[int | Exception]:
+        return [os.sched_getscheduler(0) for _ in items]
+
+    assert await Together(work, hands=1).do(1) == os.SCHED_BATCH
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
