@@ -1,6 +1,7 @@
 """One turn of one client: its numbers, or the reasons why it has none."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Bench:
         folder = Path(tempfile.mkdtemp(prefix=f"{case.name}-", dir=self.folder))
         work = Work(folder=folder, base=self.server.base, scenario=scenario)
         work.prepare()
+        # Or the syncs of one client would wait for what another has left the system to write.
+        os.sync()
         return self._turn(case, work)
 
     def _turn(self, case: Case, work: Work) -> Turn:
