@@ -13,6 +13,6 @@ def stand_back() -> None:
     switches for an image and a tenth of the time. Linux only, where it is the policy
     ``SCHED_BATCH`` (sched(7)); a thread with a policy of its own keeps it.
     """
-    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        with suppress(OSError):  # a sandbox may not allow it
+    with suppress(OSError):  # a sandbox may not allow it, nor every C library ask
+        if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

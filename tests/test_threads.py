@@ -31,11 +31,14 @@ def test_a_thread_with_a_policy_of_its_own_keeps_it():
         assert thread.submit(policies).result() == (os.SCHED_IDLE, os.SCHED_IDLE)
 
 
-def test_where_it_is_not_allowed_all_goes_on(monkeypatch):
+@pytest.mark.parametrize("call", ["sched_getscheduler", "sched_setscheduler"])
+def test_where_it_is_not_allowed_all_goes_on(monkeypatch, call):
     def refuse(*_: object) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    with ThreadPoolExecutor(1) as thread:
-        before, after = thread.submit(policies).result()
-    assert before == after
+    with ThreadPoolExecutor(1) as thread, monkeypatch.context() as refusing:
+        before = thread.submit(os.sched_getscheduler, 0).result()
+        refusing.setattr(os, call, refuse)
+        thread.submit(stand_back).result()
+        refusing.undo()
+        assert thread.submit(os.sched_getscheduler, 0).result() == before

@@ -12,9 +12,10 @@ from pathlib import Path
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import Entry, Image, State
 from batchgen.ledger.rows import MAX_VALUE, check, select, to_entry, to_image
+from batchgen.ledger.writer import is_headless
 
 Found = tuple[Entry, list[Image]]
-Listed = tuple[str, str | None, Image]
+Listed = tuple[str, str, Image]
 """The key and the prediction of an image that something else than the ledger knows."""
 
 # The latter when SQLite quotes text of the file that is none.
@@ -26,14 +27,15 @@ PRAGMA journal_mode = OFF;
 CREATE TABLE images (
     key TEXT, image_index INTEGER, file_name TEXT, bytes INTEGER, sha256 TEXT, media_type TEXT,
     width INTEGER, height INTEGER, nsfw INTEGER, saved_at TEXT, prediction_id TEXT,
-    PRIMARY KEY (key, image_index)
+    PRIMARY KEY (key, image_index, prediction_id), UNIQUE (file_name)
 ) WITHOUT ROWID;
 BEGIN;
 """
 _KEEP = "INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Those of the ledger have no prediction here, and come first.
 _KEPT = (
-    f"SELECT {_IMAGE} FROM images WHERE key = ? AND (prediction_id IS NULL OR prediction_id = ?) "
-    "ORDER BY image_index"
+    f"SELECT {_IMAGE} FROM images WHERE key = ? AND prediction_id IN ('', ?) "
+    "ORDER BY image_index, prediction_id"
 )
 
 
@@ -50,7 +52,8 @@ def salvage(path: Path, listed: Iterable[Listed] = ()) -> Iterator[Found]:
             if entry := _entry(row):
                 with _aside():
                     own = images.execute(_KEPT, (entry.key, entry.prediction_id)).fetchall()
-                yield _renewed(entry, [*map(to_image, own)])
+                images_by_index = {row[0]: to_image(row) for row in reversed(own)}
+                yield _renewed(entry, [images_by_index[index] for index in sorted(images_by_index)])
 
 
 def salvaged_facts(path: Path) -> dict[str, object]:
@@ -84,7 +87,7 @@ def _put_aside(db: sqlite3.Connection, listed: Iterable[Listed]) -> sqlite3.Conn
         aside.executescript(_ASIDE)
         for key, *image in _readable(db, f"SELECT key, {_IMAGE} FROM images ORDER BY seq"):
             with suppress(ValueError, sqlite3.DataError):
-                _keep(aside, key, to_image(image), None)
+                _keep(aside, key, to_image(image), "")
         for key, prediction_id, known in listed:
             with suppress(ValueError, OverflowError):
                 _keep(aside, key, known, prediction_id)
@@ -92,7 +95,7 @@ def _put_aside(db: sqlite3.Connection, listed: Iterable[Listed]) -> sqlite3.Conn
     return aside
 
 
-def _keep(aside: sqlite3.Connection, key: object, image: Image, prediction_id: str | None) -> None:
+def _keep(aside: sqlite3.Connection, key: object, image: Image, prediction_id: str) -> None:
     """Raises ValueError or OverflowError for what no sound ledger holds."""
     check(image)
     aside.execute(_KEEP, (key, *vars(image).values(), prediction_id))
@@ -127,7 +130,10 @@ def _renewed(entry: Entry, images: list[Image]) -> Found:
     elif state in {State.SUBMITTING, State.PLANNED}:
         state = State.UNCERTAIN  # a later record, of an accepted submit, may be what was lost
     renewed = replace(entry, state=state, revision=1, error_class=error_class)
-    return renewed, images if state is State.SAVED else []
+    # With the records of all its images one that lost their files is saved when these come back.
+    away = {State.COMPLETED, State.EXPIRED}
+    kept = state is State.SAVED or (state in away and len(images) >= entry.images_asked)
+    return renewed, images if kept else []
 
 
 def _lengthen(path: Path) -> None:
@@ -135,7 +141,8 @@ def _lengthen(path: Path) -> None:
 
     It would even delete the log beside a file that has nothing at all.
     """
-    with suppress(OSError), os.fdopen(os.open(path, os.O_RDWR | os.O_NOFOLLOW), "r+b") as file:
+    how = os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if is_headless(path) else 0)
+    with suppress(OSError), os.fdopen(os.open(path, how, 0o600), "r+b") as file:
         head, size = file.read(32), os.fstat(file.fileno()).st_size
         whole = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32]) if size else _PAGE
         if size < whole <= 64 * max(size, _PAGE):  # more than that is no size but damage

@@ -35,6 +35,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     Raises sqlite3.Error, and StorageError when something else than a file has one of its names.
     """
     _refuse_odd_files(path)
+    if is_headless(path):
+        raise sqlite3.DatabaseError("the log beside it is all that is left")
     # Without a log nobody is writing, and reading must not leave one behind.
     quiet = read_only and not path.with_name(f"{path.name}-wal").exists()
     mode = "ro&immutable=1" if quiet else "ro" if read_only else "rwc"
@@ -195,6 +197,14 @@ def _tell(outcomes: Iterable[_Outcome]) -> None:
             told.set_exception(error)
         else:
             told.set_result(result)
+
+
+def is_headless(path: Path) -> bool:
+    """Whether nothing is left of the file but its log, which SQLite would delete."""
+    with suppress(OSError):
+        log = path.with_name(f"{path.name}-wal").stat().st_size
+        return bool(log) and not (path.exists() and path.stat().st_size)
+    return False
 
 
 def _refuse_odd_files(path: Path) -> None:

@@ -144,6 +144,26 @@ async def test_an_image_whose_record_is_gone_is_the_one_that_is_listed_of_its_pr
     assert (entry.state, entry.error_class, images) == (State.SAVED, None, [own[0], listed])
 
 
+async def test_what_is_listed_never_takes_the_file_of_an_image_that_the_ledger_knows(path):
+    with Ledger(path) as ledger:
+        for key in ("k1", "k2"):
+            await bring(ledger, key, State.SAVED, [image(key)], prediction_id=f"p-{key}")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM images WHERE key = 'k1'")
+    found = {e.key: (e.state, images) for e, images in salvage(path, [("k1", "p-k1", image("k2"))])}
+    assert found == {"k1": (State.COMPLETED, []), "k2": (State.SAVED, [image("k2")])}
+
+
+@pytest.mark.parametrize("state", [State.COMPLETED, State.EXPIRED])
+async def test_the_records_of_images_whose_files_are_away_stay(path, state):
+    with Ledger(path) as ledger:
+        await bring(ledger, "k1", State.SAVED, [image()])
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE variants SET state = ?, error_class = 'missing_file'", (str(state),))
+    ((entry, images),) = salvage(path)
+    assert (entry.state, images) == (state, [image()])
+
+
 @pytest.mark.parametrize("content", [b"", b"no database", bytes(8192), b"SQLite format 3\0"])
 def test_nothing_comes_from_a_file_that_is_no_ledger(path, content):
     path.write_bytes(content)

@@ -19,7 +19,7 @@ from pathlib import Path
 from batchgen.dataset.folder import DatasetFolder, quarantine, storage_error, sync_folder
 from batchgen.dataset.rows.manifest import columns
 from batchgen.dataset.stores.holdings import Holdings
-from batchgen.dataset.treatment import read_job
+from batchgen.dataset.treatment import read_job, read_treatment
 from batchgen.errors import StorageError
 from batchgen.ledger.entry import DROPPED, Entry, Image, State
 from batchgen.ledger.parts import PARTS, ledger_of, part_of, rows_of
@@ -42,7 +42,7 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
 
     Of a dataset that is divided, those of its parts that are damaged. Raises StorageError.
     """
-    _keep_manifest(folder)
+    _keep_rows(folder)
     if not has_parts(folder):
         return await _rebuild(folder, folder.ledger, {})
     salts = [salt for part in range(PARTS) if (salt := _salt_of(_part(folder, part)))]
@@ -51,16 +51,17 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
     return sum([await _rebuild(folder, _part(folder, part), known, part) for part in damaged])
 
 
-def _keep_manifest(folder: DatasetFolder) -> None:
-    """A copy, before it is cut back to what the new ledger knows."""
-    copy = folder.state / folder.manifest_jsonl.name
-    try:
-        shutil.copyfile(folder.manifest_jsonl, copy)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise storage_error(error, copy) from None
-    quarantine(folder, copy)
+def _keep_rows(folder: DatasetFolder) -> None:
+    """Copies of the manifest and the rows of parts, before they are cut back to the new ledger."""
+    for rows in (folder.manifest_jsonl, *(rows_of(folder.ledgers, part) for part in range(PARTS))):
+        copy = folder.state / rows.name
+        try:
+            shutil.copyfile(rows, copy)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise storage_error(error, copy) from None
+        quarantine(folder, copy)
 
 
 def _part(folder: DatasetFolder, part: int) -> Path:
@@ -130,10 +131,9 @@ async def _write_new(
 
 
 def _facts_of_job(folder: DatasetFolder) -> dict[str, object]:
-    """What a lost ledger knew of its job for people to read."""
-    job = read_job(folder)
-    told = {"job": job.get("name"), "service": job.get("service")}
-    return {name: value for name, value in told.items() if isinstance(value, str)}
+    """What a lost ledger knew of its job for people to read; the service may have been another."""
+    name = read_job(folder).get("name")
+    return {"job": name} if isinstance(name, str) else {}
 
 
 def _batches(found: Iterable[Found], *, salted: bool) -> Iterator[dict[str, Found]]:
@@ -159,11 +159,18 @@ async def _write(ledger: Ledger, batch: Mapping[str, Found]) -> None:
     known = ledger.states([*batch])
     new = [each for key, each in batch.items() if key not in known]
     ends = await asyncio.gather(*(ledger.write(*each) for each in new), return_exceptions=True)
-    for (entry, _), error in zip(new, ends, strict=True):
-        if isinstance(error, sqlite3.Error | RuntimeError | OverflowError | ValueError):
+    again: dict[str, Found] = {}
+    for (entry, images), error in zip(new, ends, strict=True):
+        if isinstance(error, sqlite3.IntegrityError) and images:
+            # One of them has the name of another's: what is paid stays, and is fetched again.
+            lost = replace(entry, state=State.COMPLETED, error_class="missing_file")
+            again[entry.key] = lost, []
+        elif isinstance(error, sqlite3.Error | RuntimeError | OverflowError | ValueError):
             _leave_out(entry, error)
         elif error:
             raise error
+    if again:
+        await _write(ledger, again)
 
 
 def _leave_out(entry: Entry, error: Exception) -> None:
@@ -189,11 +196,12 @@ def _rows_of(folder: DatasetFolder, part: int | None) -> Iterator[Row]:
 
 
 def _listed(folder: DatasetFolder, part: int | None) -> Iterator[Listed]:
-    """The images that a manifest knows and that are there."""
-    holdings = Holdings(folder)
+    """The images that a manifest knows and that are there, or are dropped as the job asks."""
+    holdings, drops = Holdings(folder), read_treatment(folder).nsfw == "drop"
     for row in _rows_of(folder, part):
-        if _there(holdings, row):
-            yield str(row["variant_key"]), _text(row["prediction_id"]), _image(row)
+        prediction_id, dropped = row["prediction_id"], str(row["file_name"]).startswith(DROPPED)
+        if isinstance(prediction_id, str) and (drops or not dropped) and _there(holdings, row):
+            yield str(row["variant_key"]), prediction_id, _image(row)
 
 
 def _from_rows(folder: DatasetFolder, rows: Iterable[Row]) -> Iterator[Found]:

@@ -205,6 +205,62 @@ def test_images_whose_records_are_damaged_are_those_of_the_manifest(bench: Bench
     assert bench.service.counts().requests == requests
 
 
+@pytest.mark.parametrize("main", [b"", None])
+def test_a_log_that_is_all_that_is_left_is_read_by_a_repair_and_deleted_by_nobody(
+    bench: Bench, main: bytes | None
+):
+    interrupted(bench)
+    log = ledger(bench).with_name("ledger.sqlite3-wal")
+    with closing(sqlite3.connect(ledger(bench), isolation_level=None)) as db:
+        for table in ("variants", "images", "meta"):  # all of it goes through the log
+            db.execute(f"CREATE TABLE copy AS SELECT * FROM {table}")
+            db.execute("DROP TABLE copy")
+        db.execute("VACUUM")
+        written = log.read_bytes()
+    ledger(bench).unlink()
+    if main is not None:
+        ledger(bench).write_bytes(main)
+    log.write_bytes(written)
+    for command in (["run", "job.yaml"], ["status", bench.dataset], ["verify", bench.dataset]):
+        done = cli.run_batchgen(*command, cwd=bench.folder, env=bench.env)
+        assert (done.returncode, "--repair" in done.stderr) == (7, True), done.stderr
+        assert log.read_bytes() == written
+    assert check(bench, repair=True)["rebuilt"] == 7
+    kept = (bench.dataset / ".batchgen" / "quarantine").glob("*-wal")
+    assert written in [path.read_bytes() for path in kept]
+    assert run(bench) == 0
+    bench.check_whole(7)
+    bench.check_billed_once(7)
+
+
+def test_a_row_that_names_the_file_of_another_image_costs_no_record(bench: Bench):
+    made(bench, 2, params={"num_images": 2})
+    with closing(sqlite3.connect(ledger(bench))) as db, db:
+        db.execute("UPDATE images SET media_type = CAST(x'ff' AS TEXT) WHERE seq = 2")
+    path = bench.dataset / "manifest.jsonl"
+    rows = [json.loads(line) for line in path.read_bytes().splitlines()]
+    rows[1]["file_name"] = rows[2]["file_name"]
+    path.write_text("".join(map(json_line, rows)), "utf-8")
+    found = check(bench, repair=True)
+    assert (found["rebuilt"], found["left"], found["damaged"]) == (2, [], [])
+    assert run(bench) == 0
+    bench.check_whole(4)
+    bench.check_billed_once(2)
+
+
+async def test_of_two_images_with_one_name_the_second_is_fetched_again(tmp_path: Path):
+    folder = DatasetFolder(tmp_path)
+    entries = [saved(1), saved(2)]
+    rows_of(folder, entries)
+    path = folder.manifest_jsonl
+    path.write_text(path.read_text("utf-8").replace("00000002_0.png", "00000001_0.png"), "utf-8")
+    assert await rebuild_ledger(folder) == 2
+    with Ledger(folder.ledger, read_only=True) as rebuilt:
+        known = rebuilt.known([entry.key for entry in entries])
+    assert [entry.state for entry in known.values()] == [State.SAVED, State.COMPLETED]
+    assert known["00000002"].prediction_id == "p2"
+
+
 def test_images_that_no_record_knows_any_more_are_fetched_again_and_all_that_was_known_kept(
     bench: Bench,
 ):
