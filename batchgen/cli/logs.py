@@ -66,7 +66,7 @@ class LogFile(logging.FileHandler):
         super().__init__(path, encoding="utf-8", delay=True)
         self.setFormatter(OneLine())
 
-    def _open(self) -> IO[str]:  # type: ignore[override]
+    def _open(self) -> IO[str]:  # type: ignore[override]  # any text file does
         return open_own(Path(self.baseFilename), NEW | os.O_APPEND, "a")
 
     def emit(self, record: logging.LogRecord) -> None:

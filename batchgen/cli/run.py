@@ -89,7 +89,7 @@ def run(
 
     lines = log_format == "json"
     speak_json(lines)
-    if_locked, metrics = options.pop("if_locked"), Metrics(options.pop("metrics"))  # type: ignore[arg-type]
+    if_locked, metrics = options.pop("if_locked"), Metrics(options.pop("metrics"))  # type: ignore[arg-type]  # click has checked the types
     targets = find_targets()
     part = {name: options.pop(name) for name in ("overrides", "only")}
     job = _load(job_file, targets, part)

@@ -55,7 +55,7 @@ def serve(latency: str, state: Path | None, **options: object) -> None:
     from batchgen.cli.logs import logging_to
     from batchgen.local import LocalSettings
 
-    settings = LocalSettings(latency=_latency(latency), state_file=state, **options)  # type: ignore[arg-type]
+    settings = LocalSettings(latency=_latency(latency), state_file=state, **options)  # type: ignore[arg-type]  # click has checked the types
     if not settings.loopback:
         tell(
             f"warning: {settings.host} is not loopback: every computer that reaches this one can "

@@ -32,10 +32,10 @@ CREATE TABLE images (
 BEGIN;
 """
 _KEEP = "INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-# Those of the ledger have no prediction here, and come first.
+# Those of the ledger have no prediction here, and come last of their index.
 _KEPT = (
     f"SELECT {_IMAGE} FROM images WHERE key = ? AND prediction_id IN ('', ?) "
-    "ORDER BY image_index, prediction_id"
+    "ORDER BY image_index, prediction_id DESC"
 )
 
 
@@ -50,10 +50,7 @@ def salvage(path: Path, listed: Iterable[Listed] = ()) -> Iterator[Found]:
     with suppress(*_UNREADABLE), _opened(path) as db, closing(_put_aside(db, listed)) as images:
         for row in _readable(db, f"SELECT {select(db)} FROM variants v ORDER BY v.key"):
             if entry := _entry(row):
-                with _aside():
-                    own = images.execute(_KEPT, (entry.key, entry.prediction_id)).fetchall()
-                images_by_index = {row[0]: to_image(row) for row in reversed(own)}
-                yield _renewed(entry, [images_by_index[index] for index in sorted(images_by_index)])
+                yield _renewed(entry, _images(images, entry))
 
 
 def salvaged_facts(path: Path) -> dict[str, object]:
@@ -108,6 +105,12 @@ def _aside() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StorageError(f"cannot put records aside in a temporary file: {error}") from None
+
+
+def _images(aside: sqlite3.Connection, entry: Entry) -> list[Image]:
+    with _aside():
+        rows = aside.execute(_KEPT, (entry.key, entry.prediction_id)).fetchall()
+    return list({row[0]: to_image(row) for row in rows}.values())
 
 
 def _entry(row: Sequence[object]) -> Entry | None:

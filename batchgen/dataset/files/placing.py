@@ -102,7 +102,7 @@ def _way(folders: "_Folders", arrival: Arrival) -> Generator[None, None, StoredI
         name = folders.name(arrival, picture.ending, sha256)
         yield
         folders.sync(name)
-    except BaseException:
+    except BaseException:  # also when the generator is closed: nothing is left of it then
         discard(arrival.part)
         raise
     return StoredImage(file_name=name, bytes=size, sha256=sha256, picture=picture)

@@ -14,7 +14,7 @@ from batchgen.errors import LockedError, UsageError
 from batchgen.ledger.lock import locked
 from batchgen.ledger.parts import part_of, rows_of
 from batchgen.ledger.store import Ledger
-from batchgen.run.claim.looking import has_ledger, made_before
+from batchgen.run.claim.looking import was_begun
 from batchgen.run.claim.opening import open_ledger, take_mark
 from batchgen.run.ending import Ending
 from batchgen.run.pace.stop import Stop
@@ -22,7 +22,7 @@ from batchgen.run.telling.accounts import Outcome, count
 from batchgen.run.telling.hooks import Begun
 from batchgen.run.telling.rows import manifest_rows
 from batchgen.run.telling.tally import Tally
-from batchgen.run.terms.planned import is_mixed, knows_plan, told_of, was_rebuilt
+from batchgen.run.terms.planned import is_mixed, knows_plan, told_of
 from batchgen.run.variant.context import Rows, now
 
 log = logging.getLogger(__name__)
@@ -54,19 +54,19 @@ def merge_dataset(root: Path) -> Outcome:
     know its job; LockedError while a run owns any of it; StorageError.
     """
     folder = DatasetFolder(root)
-    if not (has_ledger(folder) or made_before(folder)):
+    if not was_begun(folder):
         raise no_dataset(root, "ledger")
     folder.prepare()
     with locked(folder.lock), open_ledger(folder) as ledger:
-        if is_mixed(ledger) and not was_rebuilt(ledger):
-            raise UsageError(
-                f"the shards of {root} last ran with different forms of the job, so nobody can say "
-                "what is left of it; run all of them with the job as it is now"
-            )
-        if was_rebuilt(ledger) or not knows_plan(ledger):
+        if not knows_plan(ledger):
             raise UsageError(
                 f"the ledger of {root} was made anew and does not know what its job asks for; run "
                 "the job"
+            )
+        if is_mixed(ledger):
+            raise UsageError(
+                f"the shards of {root} last ran with different forms of the job, so nobody can say "
+                "what is left of it; run all of them with the job as it is now"
             )
         return _merge(folder, ledger)
 

@@ -16,7 +16,7 @@ from batchgen.ledger.parts import PARTS, lock_of
 from batchgen.ledger.store import Ledger
 from batchgen.run.claim.looking import known_ledger
 from batchgen.run.telling.accounts import Counts, count
-from batchgen.run.terms.planned import chosen, is_mixed, knows_plan, told_of, was_rebuilt
+from batchgen.run.terms.planned import chosen, is_mixed, knows_plan, told_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +108,10 @@ def standing(root: Path) -> Standing:
 
 
 def _caveat(ledger: Ledger) -> str:
-    if is_mixed(ledger) and not was_rebuilt(ledger):
-        return "its shards last ran with different forms of the job; each is counted by its own"
-    if was_rebuilt(ledger) or not knows_plan(ledger):
+    if not knows_plan(ledger):
         return "the ledger was made anew and knows only what there is; a run tells it of its job"
+    if is_mixed(ledger):
+        return "its shards last ran with different forms of the job; each is counted by its own"
     return ""
 
 

@@ -15,7 +15,7 @@ def has_parts(folder: DatasetFolder) -> bool:
 
 
 def has_ledger(folder: DatasetFolder) -> bool:
-    """Whether there is a dataset in *folder* that a run has begun."""
+    """Whether the dataset in *folder* has a ledger."""
     return folder.ledger.exists() or has_parts(folder)
 
 
@@ -27,6 +27,11 @@ def made_before(folder: DatasetFolder) -> Path | None:
         return folder.manifest_jsonl
     found = (path for top in (folder.images, folder.shards) for path in top.rglob("*"))
     return next((path for path in found if path.is_file()), None)
+
+
+def was_begun(folder: DatasetFolder) -> bool:
+    """Whether there is a dataset in *folder*, even if its ledger is lost."""
+    return has_ledger(folder) or made_before(folder) is not None
 
 
 def lost_ledger(folder: DatasetFolder, made: Path) -> DamagedError:

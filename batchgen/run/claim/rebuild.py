@@ -42,26 +42,27 @@ async def rebuild_ledger(folder: DatasetFolder) -> int:
 
     Of a dataset that is divided, those of its parts that are damaged. Raises StorageError.
     """
-    _keep_rows(folder)
+    _keep(folder, folder.manifest_jsonl)
     if not has_parts(folder):
         return await _rebuild(folder, folder.ledger, {})
     salts = [salt for part in range(PARTS) if (salt := _salt_of(_part(folder, part)))]
     known = {"salt": salts[0]} if salts else {}
     damaged = [part for part in range(PARTS) if not _salt_of(_part(folder, part))]
+    for part in damaged:
+        _keep(folder, rows_of(folder.ledgers, part))
     return sum([await _rebuild(folder, _part(folder, part), known, part) for part in damaged])
 
 
-def _keep_rows(folder: DatasetFolder) -> None:
-    """Copies of the manifest and the rows of parts, before they are cut back to the new ledger."""
-    for rows in (folder.manifest_jsonl, *(rows_of(folder.ledgers, part) for part in range(PARTS))):
-        copy = folder.state / rows.name
-        try:
-            shutil.copyfile(rows, copy)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise storage_error(error, copy) from None
-        quarantine(folder, copy)
+def _keep(folder: DatasetFolder, rows: Path) -> None:
+    """A copy of the file *rows*, before it is cut back to what the new ledger knows."""
+    copy = folder.state / rows.name
+    try:
+        shutil.copyfile(rows, copy)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise storage_error(error, copy) from None
+    quarantine(folder, copy)
 
 
 def _part(folder: DatasetFolder, part: int) -> Path:

@@ -36,14 +36,10 @@ def is_mixed(ledger: Ledger) -> bool:
     return ledger.meta().get("plan") == "several"
 
 
-def was_rebuilt(ledger: Ledger) -> bool:
-    """Whether it, or one of its parts, was made anew, and no run has told it of its job since."""
-    return any(part.meta().get("plan") == REBUILT for part in ledger.parts.values())
-
-
 def knows_plan(ledger: Ledger) -> bool:
-    """Whether it was told how much there is to do; one made anew from a manifest was not."""
-    return "planned" in ledger.meta()
+    """Whether it was told how much there is to do; one that was made anew, or in part, was not."""
+    rebuilt = any(part.meta().get("plan") == REBUILT for part in ledger.parts.values())
+    return "planned" in ledger.meta() and not rebuilt
 
 
 def chosen(meta: Mapping[str, object]) -> tuple[str, ...]:

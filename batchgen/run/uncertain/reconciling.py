@@ -7,7 +7,7 @@ from batchgen.dataset.rows.reading import no_dataset
 from batchgen.ledger.entry import State
 from batchgen.ledger.lock import locked
 from batchgen.run.bucket.mirroring import mirrored
-from batchgen.run.claim.looking import has_ledger, made_before
+from batchgen.run.claim.looking import was_begun
 from batchgen.run.claim.opening import last_run, open_ledger
 from batchgen.run.pace.stop import Stop
 from batchgen.run.plan.planning import longest_wait
@@ -26,7 +26,7 @@ async def reconcile_dataset(
     StorageError for its ledger, and for links and other odd things in its folder.
     """
     folder = DatasetFolder(root)
-    if not (has_ledger(folder) or made_before(folder)):
+    if not was_begun(folder):
         raise no_dataset(root, "ledger")
     folder.prepare()
     stop = stop or Stop()
